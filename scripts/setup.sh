@@ -9,7 +9,6 @@ stamp=.venv/.ready${extra:+-$extra}
 
 # A folder that was moved needs new launchers, so the stamp holds its path too.
 wanted="$PWD $(cksum pyproject.toml scripts/setup.sh)"
-[ "$(cat "$stamp" 2>/dev/null || true)" = "$wanted" ] && exit 0
 
 fail() {
     echo "setup: $1" >&2
@@ -20,6 +19,15 @@ fail() {
 version_of() { "$1" -c 'import sys; print("%d.%d.%d" % sys.version_info[:3])' 2>/dev/null; }
 is_new_enough() { "$1" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; }
 can_make_venv() { "$1" -c 'import ensurepip, venv' 2>/dev/null; }
+
+# True if .venv is not of the interpreter that PYTHON names.
+is_other_python() {
+    [ -n "${PYTHON:-}" ] && [ "$(version_of .venv/bin/python)" != "$(version_of "$PYTHON")" ]
+}
+
+if [ "$(cat "$stamp" 2>/dev/null)" = "$wanted" ] && ! is_other_python; then
+    exit 0
+fi
 
 # Prints the first interpreter that can do it; otherwise says what each lacks and fails.
 find_python() {
@@ -44,14 +52,14 @@ find_python() {
 
 usable() { is_new_enough .venv/bin/python && .venv/bin/python -m pip --version >/dev/null 2>&1; }
 
-if [ -n "${PYTHON:-}" ] && [ "$(version_of .venv/bin/python || true)" != "$(version_of "$PYTHON" || true)" ] || ! usable; then
+if is_other_python || ! usable; then
     python=$(find_python)
     echo "setup: making .venv with Python $(version_of "$python")"
     "$python" -m venv --clear .venv || fail "$python could not make .venv" "see above"
 fi
 
 echo "setup: installing glow${extra:+ and what \`$extra\` needs}"
-.venv/bin/python -m pip install --quiet --no-cache-dir --disable-pip-version-check --editable ".${extra:+[$extra]}" ||
+.venv/bin/python -m pip install -qq --no-cache-dir --disable-pip-version-check --editable ".${extra:+[$extra]}" ||
     fail "pip could not install what glow needs" "is the network up? Then run the same command again"
 # shellcheck disable=SC2086
 .venv/bin/python -m compileall -q $packages || fail "a source file does not compile" "see above"
