@@ -1,0 +1,254 @@
+"""Programs that attach to the node of this device: `connect` to use the network, `serve` to own resources in it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import trio
+
+from firefly.attachment import (
+    ATTACHES,
+    MAX_FRAME,
+    VERSION,
+    Attach,
+    Attached,
+    AttachedConversation,
+    AttachedPeer,
+    Register,
+    Registered,
+)
+from firefly.errors import GlowError, Interrupted, ProtocolError, Unreachable
+from firefly.home import default_home, socket_path
+from firefly.link import FrameReader
+from firefly.packet import INTERACTIVE
+from firefly.runtime import Host, Peer, Server, Stub, Workers, open_workers
+from firefly.transport import FramedSocket
+
+if TYPE_CHECKING:
+    from firefly.interfaces.core import Location, Node
+
+StubType = TypeVar("StubType", bound=Stub)
+TOKEN, DESCRIPTOR = "GLOW_ATTACH_TOKEN", "GLOW_ATTACH_FD"
+
+
+class NoNode(Unreachable):
+    """No node runs at this home."""
+
+
+class Glow:
+    """The network as one computer: what `connect` and `node.start` yield."""
+
+    def __init__(self, network: Any, address: bytes, key: bytes) -> None:
+        from firefly.interfaces.core import Node
+
+        self.network = network
+        self.address = address
+        self.key = key
+        self.node: Node = Node(network, address, address)
+
+    async def resolve(self, name: str) -> Location:
+        """Where `nas`, `nas/settings` or `glow://nas/settings` is. Raises NoSuchName."""
+        return await self.node.resolve(name.removeprefix("glow://"))
+
+    async def open(self, name: str, stub: type[StubType]) -> StubType:
+        """A client of the resource that `name` means. Raises NoSuchName."""
+        location = await self.resolve(name)
+        return stub(self.network, location.node, location.resource)
+
+    def at(self, node: bytes, resource: bytes, stub: type[StubType]) -> StubType:
+        """A client of a resource whose whole address is known."""
+        return stub(self.network, node, resource)
+
+
+@dataclass
+class Context:
+    """What a process is given at its start. `folder` is its own and kept; `nursery` ends with the process."""
+
+    id: bytes
+    label: str
+    folder: Path
+    configuration: dict[str, str]
+    nursery: trio.Nursery
+    node: Glow | None = None
+    capabilities: list[Any] = field(default_factory=list)
+
+
+class Attachment:
+    """The attached side of the control socket; the network as this program sees it."""
+
+    def __init__(self, sock: socket.socket, workers: Workers) -> None:
+        self.host = Host(self, workers)
+        self.address = b""
+        self.attached: Attached | None = None
+        self._peers: dict[bytes, AttachedPeer] = {}
+        self._answers: list[Any] = []
+        self._answered = trio.Event()
+        self.ended = trio.Event()
+        self._frames = FrameReader(MAX_FRAME)
+        self.conversation = AttachedConversation(
+            self.host, odd=True, wake=self._wake, now=trio.current_time, control=self._control
+        )
+        self._pump = FramedSocket(sock, self.conversation.next_frame, self._received)
+
+    def _wake(self, _: int) -> None:
+        self._pump.kick(self.conversation.alone())
+
+    def _received(self, data: bytes) -> None:
+        for frame in self._frames.feed(data):
+            self.conversation.receive(INTERACTIVE, frame)
+
+    def _control(self, message: Any) -> None:
+        self._answers.append(message)
+        self._answered.set()
+
+    async def run(self) -> None:
+        """Serves the attachment until the node goes away."""
+        reason: GlowError = Interrupted("the node has stopped", hint="start it with `glow node`")
+        try:
+            await self._pump.run()
+        except OSError as error:
+            reason = Interrupted("the connection to the node broke", cause=str(error))
+        except ProtocolError as error:
+            reason = error
+        finally:
+            self.conversation.close(reason)
+            self._answered.set()
+            self.ended.set()
+            self._pump.close()
+
+    async def _ask(self, message: Any, size: int) -> Any:
+        self._answered = trio.Event()
+        self.conversation.append(INTERACTIVE, message, size)
+        await self._answered.wait()
+        if not self._answers:
+            raise self.conversation.closed or Interrupted("the node has stopped")
+        return self._answers.pop(0)
+
+    async def attach(self, token: bytes = b"") -> Attached:
+        answer = await self._ask(Attach(VERSION, token), len(token))
+        if not isinstance(answer, Attached):
+            raise Interrupted("the node did not accept this program")
+        self.attached = answer
+        self.address = answer.address
+        return answer
+
+    async def register(self, label: str, server: Server, resource: bytes | None = None) -> bytes:
+        """Offers a resource under `label`; returns its id. Raises GlowError with the node's reason."""
+        schema = server.schema
+        answer = await self._ask(Register(label, resource, server.proto, schema), len(schema))
+        if not isinstance(answer, Registered) or answer.refused:
+            raise GlowError(f"the node did not register {label}", cause=getattr(answer, "refused", ""))
+        self.host.add(answer.resource, server)
+        return answer.resource
+
+    # runtime.Network
+    def peer(self, node: bytes) -> Peer | None:
+        found = self._peers.get(node)
+        if found is None:
+            found = self._peers[node] = AttachedPeer(self.conversation, node)
+        return found if found.closed is None else None
+
+    async def reach(self, node: bytes) -> Peer:
+        peer = self.peer(node)
+        if peer is None:
+            raise self.conversation.closed or Unreachable("not attached")
+        return peer
+
+    async def introduce(self, node: bytes, resource: bytes, receiver: bytes) -> bytes:
+        from firefly.address import format_address
+        from firefly.interfaces.core import Node
+
+        location = await Node(self, self.address, self.address).resolve(format_address(receiver))
+        return await Node(self, node, node).introduce(resource, location.key)
+
+
+@asynccontextmanager
+async def connect(home: Path | str | None = None) -> AsyncIterator[Glow]:
+    """Attaches to the node that runs at `home` (default: GLOW_HOME, or the user's). Raises NoNode if there is none."""
+    sock = await _dial(default_home() if home is None else Path(home))
+    async with _attached(sock, b"") as attachment:
+        assert attachment.attached is not None
+        yield Glow(attachment, attachment.address, attachment.attached.key)
+
+
+async def _dial(home: Path) -> socket.socket:
+    path = socket_path(home)
+    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        sock.connect(os.fspath(path))
+        sock.sendall(ATTACHES)
+    except OSError as error:
+        sock.close()
+        raise NoNode(
+            f"no node runs at {home}", cause=error.strerror or str(error), hint="start one with `glow node`"
+        ) from None
+    return sock
+
+
+@asynccontextmanager
+async def _attached(sock: socket.socket, token: bytes) -> AsyncIterator[Attachment]:
+    async with open_workers() as workers, trio.open_nursery() as nursery:
+        attachment = Attachment(sock, workers)
+        nursery.start_soon(attachment.run)
+        try:
+            await attachment.attach(token)
+            yield attachment
+        finally:
+            with trio.CancelScope(shield=True, deadline=trio.current_time() + 1):
+                await attachment._pump.drain()
+            nursery.cancel_scope.cancel()
+
+
+def serve(process: type[Any], *, label: str | None = None) -> None:
+    """The whole `main()` of a program that serves one process class; returns when the node or a signal ends it.
+
+    Started by a node, it serves under the id and label of its specification. Started by hand, it attaches to this
+    device's node and registers under `label` (default: the class's name) for as long as it runs.
+    """
+    trio.run(_serve, process, label or process.__name__.lower())
+
+
+async def _serve(process: type[Any], label: str) -> None:
+    descriptor = os.environ.pop(DESCRIPTOR, None)
+    token = bytes.fromhex(os.environ.pop(TOKEN, ""))
+    sock = socket.socket(fileno=int(descriptor)) if descriptor else await _dial(default_home())
+    async with _attached(sock, token) as attachment, trio.open_nursery() as nursery:
+        attached = attachment.attached
+        assert attached is not None
+        label = attached.label or label
+        folder = Path(attached.folder) if attached.folder else Path.cwd()
+        glow = Glow(attachment, attached.address, attached.key)
+        context = Context(attached.identity, label, folder, dict(attached.configuration), nursery, glow)
+        instance = process()
+        start, stop = getattr(instance, "start", None), getattr(instance, "stop", None)
+        if start is not None:
+            await start(context)
+        await attachment.register(label, instance, attached.identity or None)
+        try:
+            await _until_ended(attachment)
+        finally:
+            if stop is not None:
+                with trio.CancelScope(shield=True, deadline=trio.current_time() + 5):
+                    await stop()
+            nursery.cancel_scope.cancel()
+
+
+async def _until_ended(attachment: Attachment) -> None:
+    """Waits for SIGTERM, SIGINT or the end of the attachment."""
+    async with trio.open_nursery() as nursery:
+
+        async def watch_signals() -> None:
+            with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
+                async for _ in signals:
+                    nursery.cancel_scope.cancel()
+
+        nursery.start_soon(watch_signals)
+        await attachment.ended.wait()
+        nursery.cancel_scope.cancel()

@@ -1,0 +1,142 @@
+"""Values that arrive in fragments, and the messages that wait for them (docs/concepts/wire.md, 5 Messages).
+
+A message whose value is still under way keeps its place: it, and whatever follows of the same call or resource, is
+held back until the transfer is complete. What belongs to other calls passes.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Any
+
+from msgspec import Raw
+
+from firefly.errors import BadMessage
+from firefly.messages import FRAGMENT_SIZE, MAX_VALUE, Fragment, Item, Notify, Request, Result, transfer_of
+
+MAX_UNFINISHED = 128 * 2**20
+MAX_TRANSFERS = 4096
+MAX_HELD = 65_536
+
+Key = tuple[str, int | bytes]
+
+
+def key_of(message: Any) -> Key:
+    """What a message belongs to: calls of either side are told apart by their parity."""
+    return ("notify", message.resource) if isinstance(message, Notify) else ("call", message.call)
+
+
+class Fragments:
+    """Puts transfers together. `limit` is the most bytes of one value, `unfinished` of all that are under way."""
+
+    def __init__(self, limit: int = MAX_VALUE, unfinished: int = MAX_UNFINISHED) -> None:
+        self._limit = limit
+        self._unfinished = unfinished
+        self._parts: dict[int, bytearray] = {}
+        self._totals: dict[int, int] = {}
+        self._complete: dict[int, bytes] = {}
+        self._held: dict[Key, deque[tuple[int, Any]]] = {}
+        self._waiting: dict[int, Key] = {}
+        self._unwanted: set[int] = set()
+        self._held_count = 0
+        self.size = 0
+
+    def hold(self, lane: int, message: Any) -> bool:
+        """True if `message` has to wait, and is kept until `receive` hands it out."""
+        if self._held:
+            queue = self._held.get(key_of(message))
+            if queue is not None:
+                self._keep(queue, lane, message)
+                return True
+        if self._settle(message):
+            return False
+        self._keep(self._held.setdefault(key_of(message), deque()), lane, message)
+        return True
+
+    def holding(self, key: Key) -> bool:
+        return key in self._held
+
+    def drop(self, key: Key) -> None:
+        """Forgets what is held of a call that has ended."""
+        queue = self._held.pop(key, None)
+        if queue is not None:
+            self._held_count -= len(queue)
+            for number in [number for number, waiting in self._waiting.items() if waiting == key]:
+                del self._waiting[number]
+                self._unwanted.add(number)
+
+    def receive(self, fragment: Fragment) -> list[tuple[int, Any]]:
+        """Takes a fragment; returns the messages, each with its lane, that can go on now, in order. Raises BadMessage for a lying one."""
+        number, total, data = fragment.transfer, fragment.total, memoryview(fragment.data)  # type: ignore[arg-type]
+        part = self._parts.get(number)
+        if part is None:
+            part = self._begin(number, total)
+        if total != self._totals[number] or not 0 < len(data) <= FRAGMENT_SIZE or len(part) + len(data) > total:
+            raise BadMessage(f"transfer {number} does not keep to the size it named")
+        part += data
+        if len(part) < total:
+            return []
+        del self._parts[number], self._totals[number]
+        if number in self._unwanted:
+            self._unwanted.discard(number)
+            self.size -= total
+            return []
+        self._complete[number] = bytes(part)
+        key = self._waiting.pop(number, None)
+        return [] if key is None else self._release(key)
+
+    def _begin(self, number: int, total: int) -> bytearray:
+        if total > self._limit:
+            raise BadMessage(f"a value of {total} bytes is over the limit of {self._limit}; a stream carries more")
+        if self.size + total > self._unfinished or len(self._parts) >= MAX_TRANSFERS:
+            raise BadMessage(f"over {self._unfinished} bytes of unfinished values")
+        self.size += total
+        self._totals[number] = total
+        return self._parts.setdefault(number, bytearray())
+
+    def _settle(self, message: Any) -> bool:
+        """Puts the arrived value into `message`; False if it has not arrived."""
+        name, value = _value(message)
+        number = None if value is None else transfer_of(value)
+        if number is None:
+            return True
+        data = self._complete.pop(number, None)
+        if data is None:
+            self._waiting[number] = key_of(message)
+            return False
+        self.size -= len(data)
+        if isinstance(getattr(message, name), list):
+            setattr(message, name, [Raw(data)])
+        else:
+            setattr(message, name, Raw(data))
+        return True
+
+    def _release(self, key: Key) -> list[tuple[int, Any]]:
+        queue = self._held[key]
+        ready = []
+        while queue and self._settle(queue[0][1]):
+            ready.append(queue.popleft())
+        self._held_count -= len(ready)
+        if not queue:
+            del self._held[key]
+        return ready
+
+    def _keep(self, queue: deque[tuple[int, Any]], lane: int, message: Any) -> None:
+        self._held_count += 1
+        if self._held_count > MAX_HELD:
+            raise BadMessage(f"over {MAX_HELD} messages wait for unfinished values")
+        queue.append((lane, message))
+
+
+def _value(message: Any) -> tuple[str, Raw | None]:
+    """The name and value of the one field of a message that may be a transfer's mark."""
+    kind = type(message)
+    if isinstance(message, Request):
+        return "arguments", message.arguments
+    if kind is Result:
+        return "value", message.value
+    if kind is Item and len(message.values) == 1:
+        return "values", message.values[0]
+    if isinstance(message, Notify) and len(message.arguments) == 1:
+        return "arguments", message.arguments[0]
+    return "", None

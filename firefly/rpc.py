@@ -1,0 +1,576 @@
+"""Calls, notifications and streams with one peer (docs/concepts/wire.md, 5 Messages). Sans-I/O.
+
+A `Conversation` stands on a session or on an attachment. What it has to say waits in its outbox until the transport
+pulls; what arrives is given to `receive`, whole records in order per lane. Who makes a call subclasses `OutgoingCall`,
+who serves one subclasses `IncomingCall`; a `Dispatcher` finds the server of a request.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from msgspec import Raw
+
+from firefly.credit import START, Budget, Window
+from firefly.errors import BadMessage, Busy, GlowError, Interrupted, TooLarge, encode_error
+from firefly.fragments import Fragments, key_of
+from firefly.messages import (
+    ARGUMENTS,
+    MAX_VALUE,
+    RESULTS,
+    Cancel,
+    Capabilities,
+    Credit,
+    End,
+    Error,
+    Fragment,
+    Grant,
+    Item,
+    Notify,
+    Release,
+    Request,
+    Result,
+    Signed,
+    check_capabilities,
+    decode_record,
+)
+from firefly.outbox import Outbox
+from firefly.packet import INTERACTIVE
+
+MAX_CALLS = 1024
+"""Open calls per conversation and direction; the peer answers Busy beyond."""
+MAX_EXPORTS = 4096
+NIL = Raw(b"\xc0")
+CAPABILITY_SIZE = 36
+
+
+class Dispatcher(Protocol):
+    """Who answers what a peer asks for."""
+
+    def request(self, conversation: Conversation, lane: int, request: Request) -> IncomingCall | None:
+        """Serves a call: None if it is answered already. May raise any GlowError."""
+
+    def notified(self, conversation: Conversation, lane: int, notification: Notify) -> None:
+        """Serves notifications; afterwards or later `conversation.consumed` gives their room back."""
+
+    def signed(self, conversation: Conversation, envelopes: list[bytes]) -> None: ...
+
+
+class Call:
+    """What both ends of a call share: items out under the peer's credit, items in under ours."""
+
+    __slots__ = ("conversation", "credit", "lane", "number", "window")
+    sends = ARGUMENTS
+
+    def __init__(self, conversation: Conversation, number: int, lane: int) -> None:
+        self.conversation = conversation
+        self.number = number
+        self.lane = lane
+        self.credit = 0
+        self.window: Window | None = None
+
+    # what happens to it; the subclass says what follows
+    def arrived(self, values: list[Raw], capabilities: Capabilities | None) -> None:
+        """Items came."""
+
+    def credited(self) -> None:
+        """The peer has room for more items."""
+
+    # what its owner does
+    def send_item(self, value: bytes, capabilities: Capabilities | None = None) -> None:
+        """Sends one item. The caller has checked that `credit` is positive."""
+        self.credit -= len(value)
+        self.conversation.send_item(self, value, capabilities)
+
+    def open_window(self, start: int = START) -> None:
+        """Gives room for items from the peer. A stream of results starts with room, one of arguments without."""
+        conversation = self.conversation
+        self.window = Window(conversation.budget, conversation.now(), start)
+        if self.sends == RESULTS:
+            conversation.send_credit(self.number, ARGUMENTS, start, self.lane)
+
+    def consumed(self, size: int) -> None:
+        """The reader is done with `size` bytes of items."""
+        if self.window is not None:
+            conversation = self.conversation
+            credit = self.window.consumed(size, conversation.now(), conversation.round_trip())
+            if credit:
+                conversation.send_credit(self.number, 1 - self.sends, credit, self.lane)
+
+
+class OutgoingCall(Call):
+    """A call that this side made."""
+
+    __slots__ = ()
+
+    def answered(self, value: Raw, capabilities: Capabilities | None) -> None:
+        """The last word: it succeeded."""
+
+    def failed(self, code: int, body: bytes) -> None:
+        """The last word: it failed."""
+
+    def lost(self, error: GlowError) -> None:
+        """The last word never comes: the conversation ended."""
+
+    def end(self, error: tuple[int, bytes] | None = None) -> None:
+        """No more arguments follow."""
+        self.conversation.append(self.lane, End(self.number, ARGUMENTS, error), 0)
+
+    def cancel(self) -> None:
+        """Nobody waits for the answer any more."""
+        self.conversation.cancel(self)
+
+
+class IncomingCall(Call):
+    """A call that this side serves."""
+
+    __slots__ = ()
+    sends = RESULTS
+
+    def __init__(self, conversation: Conversation, number: int, lane: int) -> None:
+        super().__init__(conversation, number, lane)
+        self.credit = START
+
+    def cancelled(self) -> None:
+        """The caller gave up, or is gone."""
+
+    def ended(self, error: tuple[int, bytes] | None) -> None:
+        """The caller sent its last item."""
+
+    def answer(self, value: bytes | Raw, capabilities: Capabilities | None = None) -> None:
+        self.conversation.answer(self.lane, self.number, value, capabilities)
+
+    def fail(self, code: int, body: bytes) -> None:
+        self.conversation.fail(self.lane, self.number, code, body)
+
+
+class _Forgotten(OutgoingCall):
+    """A cancelled call: what still comes is dropped, capabilities in it are released."""
+
+    __slots__ = ()
+
+    def arrived(self, values: list[Raw], capabilities: Capabilities | None) -> None:
+        self.conversation.release_all(capabilities)
+
+    def answered(self, value: Raw, capabilities: Capabilities | None) -> None:
+        self.conversation.release_all(capabilities)
+
+
+class Export:
+    """An object that was passed to the peer; it goes when every copy is released."""
+
+    __slots__ = ("copies", "entry", "server")
+
+    def __init__(self, server: Any) -> None:
+        self.server = server
+        self.entry: Any = None
+        self.copies = 0
+
+
+class Conversation:
+    """All calls with one peer, both ways.
+
+    `odd` says whose call numbers are odd (the session's initiator, the attached side). `wake(lane)` is called when a
+    lane that had nothing to send has something. `peer` is whatever the dispatcher knows the other side by.
+    """
+
+    def __init__(
+        self,
+        dispatcher: Dispatcher,
+        *,
+        odd: bool,
+        wake: Callable[[int], None],
+        now: Callable[[], float],
+        round_trip: Callable[[], float],
+        peer: Any = None,
+        decode: Callable[[bytes], list[Any]] = decode_record,
+    ) -> None:
+        self.dispatcher = dispatcher
+        self.peer = peer
+        self.now = now
+        self.round_trip = round_trip
+        self.closed: GlowError | None = None
+        self.outbox = Outbox(self._room_again)
+        self.calls: dict[int, OutgoingCall] = {}
+        self.serving: dict[int, IncomingCall] = {}
+        self.exports: dict[bytes, Export] = {}
+        self.budget = Budget()
+        self.counters = {"dropped": 0, "busy": 0}
+        self._wake = wake
+        self._decode = decode
+        self._fragments = Fragments()
+        self._next_call = 1 if odd else 2
+        self._peer_parity = 0 if odd else 1
+        self._highest = {1: 0, 2: 0}
+        self._credits: dict[bytes, int] = {}
+        self._windows: dict[bytes, Window] = {}
+        self._waiters: list[Callable[[], None]] = []
+        self._credit_waiters: dict[bytes, list[Callable[[], None]]] = {}
+        self._complete: dict[type, Callable[[int, Any], None]] = {
+            Request: self._serve,
+            Result: self._finish,
+            Notify: self._deliver,
+            Item: self._deliver_items,
+        }
+        self._handlers: dict[type, Callable[[int, Any], None]] = {
+            Request: self._request,
+            Result: self._result,
+            Error: self._error,
+            Notify: self._notified,
+            Cancel: self._cancel,
+            Item: self._item,
+            End: self._end,
+            Credit: self._credit,
+            Fragment: self._fragment,
+            Grant: self._ignored,
+            Release: self._release,
+            Signed: self._signed,
+        }
+
+    @property
+    def conversation(self) -> Conversation:
+        """Itself: what an attached program sees of a node has another answer (runtime.network.Peer)."""
+        return self
+
+    # --- sending
+
+    def append(self, lane: int, message: Any, size: int) -> None:
+        if self.closed is None:
+            idle = not self.outbox.waiting(lane)
+            self.outbox.append(lane, message, size)
+            if idle:
+                self._wake(lane)
+
+    @property
+    def full(self) -> bool:
+        """True while the caller has to wait (`when_room`) before it calls or notifies."""
+        return self.outbox.full or len(self.calls) >= MAX_CALLS
+
+    def when_room(self, callback: Callable[[], None]) -> None:
+        """Calls `callback` once, when there is room or the conversation has ended."""
+        self._waiters.append(callback)
+
+    def call(
+        self,
+        call: OutgoingCall,
+        resource: bytes,
+        selector: int,
+        arguments: bytes,
+        deadline: int | None = None,
+        capabilities: Capabilities | None = None,
+    ) -> None:
+        """Sends a request; `call` hears what becomes of it. Raises TooLarge; the closing error if it has ended."""
+        stowed = self.stow(arguments)
+        request = Request(call.number, resource, selector, deadline, None, Raw(stowed), capabilities)
+        self.call_with(call, request, len(stowed))
+
+    def call_with(self, call: OutgoingCall, request: Request, size: int) -> None:
+        if self.closed is not None:
+            raise self.closed
+        self.calls[call.number] = call
+        self.append(call.lane, request, size + CAPABILITY_SIZE * len(request.capabilities or ()))
+
+    def next_number(self) -> int:
+        number = self._next_call
+        self._next_call += 2
+        return number
+
+    def notify(
+        self, lane: int, resource: bytes, selector: int, arguments: bytes, capabilities: Capabilities | None = None
+    ) -> None:
+        """Sends a notification. The caller has checked `full` and `notify_credit`."""
+        self.notify_with(Notify, lane, resource, selector, arguments, capabilities)
+
+    def notify_with(
+        self,
+        kind: Callable[..., Notify],
+        lane: int,
+        resource: bytes,
+        selector: int,
+        arguments: bytes,
+        capabilities: Capabilities | None,
+    ) -> None:
+        if self.closed is not None:
+            raise self.closed
+        size = len(arguments)
+        self._credits[resource] = self._credits.get(resource, START) - size
+        value = self.stow(arguments)
+        if capabilities is None and value is arguments:
+            outbox = self.outbox
+            idle = not outbox.waiting(lane)
+            outbox.append_to_run(lane, kind, resource, selector, value)
+            if idle:
+                self._wake(lane)
+        else:
+            self.append(lane, kind(resource, selector, [Raw(value)], capabilities), len(value))
+
+    def notify_credit(self, resource: bytes) -> bool:
+        return self._credits.get(resource, START) > 0
+
+    def when_credit(self, resource: bytes, callback: Callable[[], None]) -> None:
+        """Calls `callback` once, when the resource's owner has room again or the conversation has ended."""
+        self._credit_waiters.setdefault(resource, []).append(callback)
+
+    def send_item(self, call: Call, value: bytes, capabilities: Capabilities | None) -> None:
+        stowed = self.stow(value)
+        if capabilities is None and stowed is value and self.closed is None:
+            idle = not self.outbox.waiting(call.lane)
+            self.outbox.append_to_run(call.lane, Item, call.number, call.sends, value)
+            if idle:
+                self._wake(call.lane)
+        else:
+            self.append(call.lane, Item(call.number, call.sends, [Raw(stowed)], capabilities), len(stowed))
+
+    def send_credit(self, target: int | bytes, direction: int, size: int, lane: int = INTERACTIVE) -> None:
+        self.append(lane, Credit(target, direction, size), 0)
+
+    def answer(self, lane: int, number: int, value: bytes | Raw, capabilities: Capabilities | None = None) -> None:
+        """Sends a call's result, unless it has had its last word."""
+        self.serving.pop(number, None)
+        size = len(value)  # type: ignore[arg-type]
+        if size > MAX_VALUE:
+            code, body = encode_error(TooLarge(f"the result has {size} bytes, over {MAX_VALUE}"))
+            return self.fail(lane, number, code, body)
+        stowed = value if size < 60_000 else self.stow(bytes(value))
+        raw = stowed if isinstance(stowed, Raw) else Raw(stowed)
+        self.append(lane, Result(number, raw, capabilities), min(size, 70_000))
+        return None
+
+    def fail(self, lane: int, number: int, code: int, body: bytes) -> None:
+        self.serving.pop(number, None)
+        self.append(lane, Error(number, code, body), len(body))
+
+    def cancel(self, call: OutgoingCall) -> None:
+        if self.calls.get(call.number) is call:
+            if call.window is not None:
+                call.window.close()
+            forgotten = _Forgotten(self, call.number, call.lane)
+            self.calls[call.number] = forgotten
+            self.append(call.lane, Cancel(call.number), 0)
+
+    def stow(self, value: bytes) -> bytes:
+        """`value`, or the mark of the transfer that brings it. Raises TooLarge."""
+        size = len(value)
+        if size < 60_000:
+            return value
+        if size > MAX_VALUE:
+            raise TooLarge(f"a value of {size} bytes is over the limit of {MAX_VALUE}", hint="use a stream")
+        return self.outbox.stow(value)
+
+    # --- objects passed to the peer
+
+    def export(self, server: Any, new_id: Callable[[], bytes]) -> bytes:
+        """The id under which the peer may use `server`; each time counts as one more copy. Raises Busy."""
+        for resource, export in self.exports.items():
+            if export.server is server:
+                break
+        else:
+            if len(self.exports) >= MAX_EXPORTS:
+                raise Busy(f"over {MAX_EXPORTS} objects are passed to this peer")
+            resource, export = new_id(), Export(server)
+            self.exports[resource] = export
+        export.copies += 1
+        return resource
+
+    def release(self, resource: bytes, copies: int = 1) -> None:
+        """Tells the peer that this side has no more use for an object of its."""
+        self.append(INTERACTIVE, Release(resource, copies), 0)
+
+    def release_all(self, capabilities: Capabilities | None) -> None:
+        for resource, _ in capabilities or ():
+            self.release(resource)
+
+    # --- receiving
+
+    def receive(self, lane: int, record: bytes) -> None:
+        """Takes one record. Raises BadMessage, which ends the conversation, if the peer broke the rules."""
+        handlers = self._handlers
+        for message in self._decode(record):
+            handlers[type(message)](lane, message)
+
+    def _dispatch(self, lane: int, message: Any) -> None:
+        """What a finished transfer let go on."""
+        self._complete.get(type(message), self._end)(lane, message)
+
+    def _request(self, lane: int, request: Request) -> None:
+        number = request.call
+        if number <= self._highest[lane] or number & 1 != self._peer_parity or number in self.serving:
+            raise BadMessage(f"call number {number} is used twice or not the peer's to give")
+        self._highest[lane] = number
+        if not self._fragments.hold(lane, request):
+            self._serve(lane, request)
+
+    def _serve(self, lane: int, request: Request) -> None:
+        if request.capabilities:
+            check_capabilities(request)
+        try:
+            if len(self.serving) >= MAX_CALLS:
+                self.counters["busy"] += 1
+                raise Busy(f"over {MAX_CALLS} calls are open", hint="wait for answers before calling more")
+            call = self.dispatcher.request(self, lane, request)
+        except GlowError as error:
+            if isinstance(error, BadMessage):
+                raise
+            self.fail(lane, request.call, *encode_error(error))
+        else:
+            if call is not None:
+                self.serving[request.call] = call
+
+    def _result(self, lane: int, result: Result) -> None:
+        if not self._fragments.hold(lane, result):
+            self._finish(lane, result)
+
+    def _finish(self, lane: int, result: Result) -> None:
+        if result.capabilities:
+            check_capabilities(result)
+        call = self._ended(result.call)
+        if call is None:
+            self.release_all(result.capabilities)
+        else:
+            call.answered(result.value, result.capabilities)
+
+    def _error(self, lane: int, error: Error) -> None:
+        if self._fragments.holding(key_of(error)):
+            self._fragments.drop(key_of(error))
+        call = self._ended(error.call)
+        if call is not None:
+            call.failed(error.code, error.body)
+
+    def _ended(self, number: int) -> OutgoingCall | None:
+        call = self.calls.pop(number, None)
+        if call is None:
+            self.counters["dropped"] += 1
+        elif call.window is not None:
+            call.window.close()
+        if self._waiters and not self.full:
+            self._room_again()
+        return call
+
+    def _notified(self, lane: int, notification: Notify) -> None:
+        if not self._fragments.hold(lane, notification):
+            self._deliver(lane, notification)
+
+    def _deliver(self, lane: int, notification: Notify) -> None:
+        if notification.capabilities:
+            check_capabilities(notification)
+        self.dispatcher.notified(self, lane, notification)
+
+    def admit(self, resource: bytes, size: int) -> None:
+        """Notifications are kept for later: raises BadMessage if the peer had no credit for them."""
+        if not self._window(resource).received(size):
+            raise BadMessage("notifications came without credit")
+
+    def _window(self, resource: bytes) -> Window:
+        window = self._windows.get(resource)
+        if window is None:
+            window = self._windows[resource] = Window(self.budget, self.now())
+        return window
+
+    def consumed(self, resource: bytes, size: int) -> None:
+        """The owner is done with notifications of `size` bytes to `resource`."""
+        window = self._window(resource)
+        credit = window.consumed(size, self.now(), self.round_trip())
+        if credit:
+            self.send_credit(resource, ARGUMENTS, credit)
+
+    def refused(self, resource: bytes, size: int) -> None:
+        """Notifications to a resource that is not here: their room goes back at once, nothing is kept of them."""
+        self.counters["dropped"] += 1
+        self.send_credit(resource, ARGUMENTS, size)
+
+    def _cancel(self, lane: int, message: Cancel) -> None:
+        self._fragments.drop(key_of(message))
+        call = self.serving.get(message.call)
+        if call is not None:
+            call.cancelled()
+
+    def _item(self, lane: int, item: Item) -> None:
+        if not self._fragments.hold(lane, item):
+            self._deliver_items(lane, item)
+
+    def _deliver_items(self, lane: int, item: Item) -> None:
+        if item.capabilities:
+            check_capabilities(item)
+        call: Call | None = (self.calls if item.direction == RESULTS else self.serving).get(item.call)
+        if call is None or call.window is None:
+            self.counters["dropped"] += 1
+            return self.release_all(item.capabilities)
+        if not call.window.received(sum(map(len, item.values))):  # type: ignore[arg-type]
+            raise BadMessage(f"items of call {item.call} came without credit")
+        return call.arrived(item.values, item.capabilities)
+
+    def _end(self, lane: int, end: End) -> None:
+        if self._fragments.holding(key_of(end)):
+            self._fragments.hold(lane, end)
+            return
+        call = self.serving.get(end.call)
+        if call is not None:
+            call.ended(end.error)
+
+    def _credit(self, lane: int, credit: Credit) -> None:
+        if credit.size < 0 or credit.size > 2**40:
+            raise BadMessage("absurd credit")
+        target = credit.target
+        if isinstance(target, bytes):
+            if target in self._credits:
+                self._credits[target] += credit.size
+                for callback in self._credit_waiters.pop(target, ()):
+                    callback()
+            return
+        call: Call | None = (self.serving if credit.direction == RESULTS else self.calls).get(target)
+        if call is not None:
+            call.credit += credit.size
+            call.credited()
+
+    def _fragment(self, lane: int, fragment: Fragment) -> None:
+        for kept_lane, message in self._fragments.receive(fragment):
+            self._dispatch(kept_lane, message)
+
+    def _release(self, lane: int, release: Release) -> None:
+        export = self.exports.get(release.resource)
+        if export is not None:
+            export.copies -= release.copies
+            if export.copies <= 0:
+                del self.exports[release.resource]
+                dismiss(export.server)
+
+    def _signed(self, lane: int, signed: Signed) -> None:
+        self.dispatcher.signed(self, signed.envelopes)
+
+    def _ignored(self, lane: int, message: Any) -> None:
+        self.counters["dropped"] += 1
+
+    # --- the end
+
+    def _room_again(self) -> None:
+        waiters, self._waiters = self._waiters, []
+        for callback in waiters:
+            callback()
+
+    def close(self, error: GlowError | None = None) -> None:
+        """The peer is gone: calls end with `error` (may have run), handlers are cancelled, objects released."""
+        if self.closed is not None:
+            return
+        self.closed = error or Interrupted("the conversation has ended", hint="call again")
+        calls, self.calls = self.calls, {}
+        for call in calls.values():
+            call.lost(self.closed)
+        for incoming in list(self.serving.values()):
+            incoming.cancelled()
+        self.serving.clear()
+        exports, self.exports = self.exports, {}
+        for export in exports.values():
+            dismiss(export.server)
+        self._room_again()
+        waiting, self._credit_waiters = self._credit_waiters, {}
+        for callbacks in waiting.values():
+            for callback in callbacks:
+                callback()
+
+
+def dismiss(server: Any) -> None:
+    """Tells an object that nobody can reach it any more."""
+    released = getattr(server, "released", None)
+    if released is not None:
+        released()
