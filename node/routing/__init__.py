@@ -1,0 +1,33 @@
+"""Routing: which link a packet leaves by.
+
+Every node of a namespace signs a record of its edges; the records flood; each node computes the same shortest paths
+from them. This package is sans-I/O, knows no sockets and no certificates, and runs the same in a node and in the
+simulator. From the outside in:
+
+    mesh        all areas of a node: what the router's driver talks to
+    flooding    statements kept and passed on; exchange: one link's side of that; messages: its wire form
+    statements  the store, and what a kind of statement has to answer
+    linkstate   link-state records as such a kind; record: their wire form; origin: when to send our own
+    area        one namespace: records, neighbours, routes; graph: shortest paths as pure functions; neighbour: its links
+
+Liveness and cost of links are measured in `node/liveness.py`; `node/queues.py` says who may send next. The contract is
+docs/concepts/wire.md, sections 1 to 3.
+"""
+
+from node.routing.mesh import Mesh, MeshEvents, TopologyFlow
+from node.routing.record import Record, Relay
+from node.routing.statements import Certifier, Kind, Place, Refusal, Standing, Statement
+
+__all__ = [
+    "Certifier",
+    "Kind",
+    "Mesh",
+    "MeshEvents",
+    "Place",
+    "Record",
+    "Refusal",
+    "Relay",
+    "Standing",
+    "Statement",
+    "TopologyFlow",
+]

@@ -1,0 +1,284 @@
+"""The routing core of a node, in one object: links and TOPOLOGY payloads in, next hops out.
+
+Sans-I/O: the router's driver reports links, payloads and the time, sends what `next_payload` yields, and calls
+`on_timer` at `next_deadline`. `link` is any hashable object of the driver's. Each namespace is an area of its own.
+Source: docs/concepts/wire.md, sections 2 and 3.
+"""
+
+from collections.abc import Callable, Hashable, Iterable, Mapping
+from dataclasses import dataclass, field
+
+from firefly.address import address_of
+from firefly.keys import NodeKey
+from firefly.packet import CONTROL, TOPOLOGY, pack_header
+from node.routing.area import Area, Routes
+from node.routing.flooding import Flooding, PairHandler
+from node.routing.linkstate import LinkStateRecords
+from node.routing.origin import Origin
+from node.routing.record import COST_MAX, NEIGHBOURS, Record, Relay, sign_record
+from node.routing.statements import Certifier, Kind
+
+UNMEASURED_COST = 100_000  # µs, of a link until its first measurement
+RELUCTANT_COST = 2**28  # µs: more than any path of willing relays
+PAYLOADS = 64  # that `outgoing` hands out at once
+
+
+@dataclass(frozen=True, slots=True)
+class MeshEvents:
+    """What the mesh tells the driver, who may ask it in return but report nothing to it from inside of these."""
+
+    ready: Callable[[Hashable], None]  # (link): `next_payload` has something for it
+    changed: Callable[[], None] = lambda: None  # next hops have changed
+    restarted: Callable[[bytes, bytes, float], None] = lambda address, instance, now: None
+    cloned: Callable[[bytes], None] = lambda instance: None  # another device runs under our identity
+    pair: PairHandler = lambda link, step, body, now: None
+
+
+@dataclass(slots=True)
+class _Link:
+    address: bytes
+    cost: int | None  # µs; None until measured
+    namespaces: frozenset[bytes] = frozenset()
+
+
+@dataclass(slots=True)
+class _Membership:
+    area: Area
+    origin: Origin
+    routes: Routes = field(default_factory=dict)
+
+
+class Mesh:
+    """All areas of the node that owns `key`. `random` returns floats in [0, 1)."""
+
+    def __init__(
+        self,
+        key: NodeKey,
+        instance: bytes,
+        certified: Certifier,
+        events: MeshEvents,
+        random: Callable[[], float],
+        *,
+        kinds: Iterable[Kind] = (),
+        relay: Relay = Relay.ALWAYS,
+    ) -> None:
+        self.areas: dict[bytes, Area] = {}
+        self._key = key
+        self._instance = instance
+        self._events = events
+        self._random = random
+        self._relay = relay
+        self._memberships: dict[bytes, _Membership] = {}
+        self._links: dict[Hashable, _Link] = {}
+        self._tables: dict[Hashable, Mapping[bytes, Hashable]] = {None: {}}
+        records = LinkStateRecords(key.address, self.areas, certified, self._own_heard, events.restarted)
+        self.flooding = Flooding((*kinds, records), ready=events.ready, pair=events.pair)
+
+    # What the driver reports.
+
+    def join(self, namespace: bytes, sequence: int, now: float) -> None:
+        """Take part in a namespace. `sequence`: max(last one stored + 1, Unix time in ms)."""
+        self.areas[namespace] = Area(namespace, self._key.address)
+        origin = Origin(sequence, self._instance, now, self._random)
+        self._memberships[namespace] = _Membership(self.areas[namespace], origin)
+
+    def link_up(
+        self, link: Hashable, peer_key: bytes, namespaces: Iterable[bytes], now: float, cost: int | None = None
+    ) -> None:
+        """A link is authenticated, and both ends are certified in `namespaces`: none yet for one that is still to be.
+
+        `cost` in µs, if it is known already.
+        """
+        self._links[link] = _Link(address_of(peer_key), cost)
+        self.flooding.link_up(link, peer_key)
+        self.link_certified(link, namespaces, now)
+
+    def link_certified(self, link: Hashable, namespaces: Iterable[bytes], now: float) -> None:
+        """The namespaces of a link are now these: a certificate came, ended, or was revoked."""
+        state = self._links[link]
+        before, state.namespaces = state.namespaces, frozenset(namespaces) & self.areas.keys()
+        for namespace in state.namespaces - before:
+            self.areas[namespace].link_up(link, state.address, state.cost or UNMEASURED_COST, now)
+        for namespace in before - state.namespaces:
+            self.areas[namespace].link_down(link, state.address)
+        for namespace in before ^ state.namespaces:
+            self._memberships[namespace].origin.touch(now)
+        self.flooding.certify(link, state.namespaces)
+        self._update(now, moved=before != state.namespaces)
+
+    def link_down(self, link: Hashable, now: float) -> None:
+        """A link is gone. Harmless if it was never up."""
+        state = self._links.pop(link, None)
+        if state is None:
+            return
+        self.flooding.link_down(link)
+        self._tables.pop(link, None)
+        for namespace in state.namespaces:
+            membership = self._memberships[namespace]
+            if membership.area.link_down(link, state.address):
+                membership.origin.touch(now)
+            membership.origin.costs_moved(membership.area.costs(), now)
+        self._update(now, moved=bool(state.namespaces))
+
+    def cost(self, link: Hashable, value: int, now: float) -> None:
+        """What a link costs now in µs: its quantized minimum RTT plus the penalty of its kind."""
+        state = self._links[link]
+        first, state.cost = state.cost is None, min(max(value, 1), COST_MAX)
+        for namespace in state.namespaces:
+            membership = self._memberships[namespace]
+            membership.area.link_up(link, state.address, state.cost, now)
+            if first:
+                membership.origin.touch(now)
+            membership.origin.costs_moved(membership.area.costs(), now)
+
+    def receive_topology(self, link: Hashable, payload: bytes | memoryview, now: float) -> None:
+        """Take the payload of a TOPOLOGY packet. Raises a ProtocolError by which the link must end."""
+        try:
+            self.flooding.receive(link, payload, now)
+        finally:
+            self._update(now)
+
+    def set_relay(self, relay: Relay, now: float) -> None:
+        """How willing this node is to forward for others, from now on."""
+        self._relay = relay
+        for membership in self._memberships.values():
+            membership.origin.touch(now)
+        self._rebuild()
+
+    def next_deadline(self) -> float:
+        """When `on_timer` is due; infinity if there is nothing to wait for."""
+        deadline = self.flooding.next_deadline()
+        for membership in self._memberships.values():
+            deadline = min(deadline, membership.area.next_deadline(), membership.origin.next_deadline())
+        return deadline
+
+    def on_timer(self, now: float) -> None:
+        self.flooding.on_timer(now)
+        moved = False
+        for namespace, membership in self._memberships.items():
+            if membership.area.settle(now):
+                moved = True
+                membership.origin.costs_moved(membership.area.costs(), now)
+            if now >= membership.origin.next_deadline():
+                self._publish(namespace, membership, now)
+        self._update(now, moved)
+
+    # What the driver asks.
+
+    def next_payload(self, link: Hashable, now: float) -> bytes | None:
+        """The next TOPOLOGY payload for a link, made as it leaves; None if there is nothing to say."""
+        return self.flooding.next_payload(link, now)
+
+    def outgoing(self, link: Hashable, now: float) -> list[bytes]:
+        """At most 64 payloads at once, for drivers without a queue."""
+        payloads: list[bytes] = []
+        while len(payloads) < PAYLOADS and (payload := self.next_payload(link, now)) is not None:
+            payloads.append(payload)
+        return payloads
+
+    def next_hop(self, destination: bytes, arrival: Hashable = None) -> Hashable | None:
+        """The link by which a packet leaves, or None if there is no way that its arrival link entitles it to.
+
+        A packet from a link is looked up only in the areas in which both ends of that link are certified.
+        """
+        table = self._tables.get(arrival)
+        return table.get(destination) if table is not None else None
+
+    def path(self, destination: bytes) -> list[bytes]:
+        """The addresses on the way, ours not included, the destination last; empty if it is unreachable."""
+        best = self._best(destination)
+        return best.area.paths.to(destination) if best is not None else []
+
+    def distance(self, destination: bytes) -> int | None:
+        """The cost of that way in µs."""
+        best = self._best(destination)
+        return best.routes[destination][0] if best is not None else None
+
+    def sequence(self, namespace: bytes) -> int:
+        """The last sequence number used, to be stored."""
+        return self._memberships[namespace].origin.sequence
+
+    def _best(self, destination: bytes) -> _Membership | None:
+        candidates = [
+            (membership.routes[destination][0], namespace)
+            for namespace, membership in self._memberships.items()
+            if destination in membership.routes
+        ]
+        return self._memberships[min(candidates)[1]] if candidates else None
+
+    # Inside.
+
+    def _own_heard(self, record: Record, now: float) -> bool:
+        origin = self._memberships[record.namespace].origin
+        if record.instance == self._instance and record.sequence == origin.sequence:
+            return True
+        if origin.heard(record, now):
+            self._events.cloned(record.instance)
+        return False
+
+    def _publish(self, namespace: bytes, membership: _Membership, now: float) -> None:
+        costs = membership.area.costs()
+        extra = RELUCTANT_COST if self._relay is Relay.RELUCTANT else 0
+        nearest = sorted((cost, address) for address, cost in costs.items())[:NEIGHBOURS]
+        record = Record(
+            namespace=namespace,
+            address=self._key.address,
+            instance=self._instance,
+            sequence=membership.origin.publish(costs, now),
+            relay=self._relay,
+            neighbours={address: min(cost + extra, COST_MAX) for cost, address in nearest},
+        )
+        self.flooding.publish(sign_record(record, self._key), now)
+
+    def _update(self, now: float, moved: bool = False) -> None:
+        """Compute the areas that are due; rebuild the tables if there was one, or if links have `moved`."""
+        due = [area for area in self.areas.values() if now >= area.due]
+        for area in due:
+            area.compute(now)
+        if due or moved:
+            self._rebuild()
+
+    def _rebuild(self) -> None:
+        """Derive the table of each arrival link from the routes of all areas."""
+        for membership in self._memberships.values():
+            membership.routes = membership.area.routes()
+        before = self._tables
+        merged = {frozenset(self.areas): self._merge(frozenset(self.areas))}
+        self._tables = {None: merged[frozenset(self.areas)]}
+        for link, state in self._links.items():
+            if state.namespaces and self._relay is not Relay.NEVER:
+                if state.namespaces not in merged:
+                    merged[state.namespaces] = self._merge(state.namespaces)
+                self._tables[link] = merged[state.namespaces]
+        if before != self._tables:
+            self._events.changed()
+
+    def _merge(self, namespaces: frozenset[bytes]) -> dict[bytes, Hashable]:
+        """Of several areas that reach a destination the one with the shorter way counts, then the lower namespace.
+
+        The distance still falls with every hop: a packet that leaves in an area may be looked up in it on arrival.
+        """
+        best: dict[bytes, tuple[int, Hashable]] = {}
+        for namespace in sorted(namespaces):
+            for destination, (distance, link) in self._memberships[namespace].routes.items():
+                if destination not in best or distance < best[destination][0]:
+                    best[destination] = (distance, link)
+        return {destination: link for destination, (_, link) in best.items()}
+
+
+class TopologyFlow:
+    """The TOPOLOGY packets of one link, as the flow that the link's queue asks."""
+
+    priority = CONTROL
+
+    def __init__(self, mesh: Mesh, link: Hashable, own: bytes, peer: bytes) -> None:
+        self.destination = peer
+        self._mesh = mesh
+        self._link = link
+        self._own = own
+
+    def next_packet(self, budget: int, now: float, link: Hashable) -> bytes | None:
+        payload = self._mesh.next_payload(self._link, now)
+        if payload is None:
+            return None
+        return pack_header(TOPOLOGY, CONTROL, len(payload), self.destination, self._own) + payload
