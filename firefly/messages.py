@@ -97,7 +97,7 @@ class Credit(Struct, array_like=True, tag=8):
 class Fragment(Struct, array_like=True, tag=9):
     transfer: int
     total: int
-    data: Raw
+    data: bytes
 
 
 class Grant(Struct, array_like=True, tag=10):

@@ -10,8 +10,6 @@ from collections import deque
 from collections.abc import Callable, Hashable
 from typing import Any, cast
 
-from msgspec import Raw
-
 from firefly.messages import (
     FRAGMENT_SIZE,
     INLINE_LIMIT,
@@ -60,7 +58,7 @@ class Transfer:
     def next_fragment(self) -> Fragment:
         piece = self.data[self.offset : self.offset + FRAGMENT_SIZE]
         self.offset += len(piece)
-        return Fragment(self.number, len(self.data), Raw(piece))
+        return Fragment(self.number, len(self.data), bytes(piece))
 
 
 class Outbox:
@@ -150,7 +148,7 @@ class Outbox:
     def _take_fragment(self, messages: list[Any]) -> int:
         transfer = self._transfers.popleft()
         fragment = transfer.next_fragment()
-        size = len(fragment.data)  # type: ignore[arg-type]
+        size = len(fragment.data)
         self.size -= size
         messages.append(fragment)
         if transfer.offset < len(transfer.data):

@@ -36,7 +36,7 @@ from firefly.messages import (
     decode_record,
 )
 from firefly.outbox import Outbox
-from firefly.packet import INTERACTIVE
+from firefly.packet import BULK, INTERACTIVE
 
 MAX_CALLS = 1024
 """Open calls per conversation and direction; the peer answers Busy beyond."""
@@ -305,6 +305,10 @@ class Conversation:
         else:
             self.append(lane, kind(resource, selector, [Raw(value)], capabilities), len(value))
 
+    def spend(self, resource: bytes, size: int) -> None:
+        """Counts notifications that were appended by hand against the room of their resource."""
+        self._credits[resource] = self._credits.get(resource, START) - size
+
     def notify_credit(self, resource: bytes) -> bool:
         return self._credits.get(resource, START) > 0
 
@@ -356,7 +360,11 @@ class Conversation:
             return value
         if size > MAX_VALUE:
             raise TooLarge(f"a value of {size} bytes is over the limit of {MAX_VALUE}", hint="use a stream")
-        return self.outbox.stow(value)
+        idle = not self.outbox.waiting(BULK)
+        stowed = self.outbox.stow(value)
+        if idle and stowed is not value:
+            self._wake(BULK)
+        return stowed
 
     # --- objects passed to the peer
 

@@ -42,6 +42,11 @@ class FramedSocket:
         self.sent_bytes = 0
         self.received_bytes = 0
 
+    @property
+    def blocked(self) -> bool:
+        """True while the peer's side takes no more."""
+        return self._rest is not None
+
     def kick(self, now: bool = False) -> None:
         """There is something to write: at once if `now` and the socket is idle, else when the writer has its turn."""
         if self._reading or self.closed:

@@ -477,21 +477,30 @@ class Host:
         return entry
 
     def request(self, conversation: Conversation, lane: int, request: Request) -> IncomingCall | None:
+        return self.request_from(self.caller(conversation, request), conversation, lane, request)
+
+    def request_from(
+        self, caller: Caller, conversation: Conversation, lane: int, request: Request
+    ) -> IncomingCall | None:
+        """The same for a caller that is known otherwise."""
         entry = self.find(conversation, request.resource)
         if entry is None:
             raise NoSuchResource(
                 "there is no such resource here", hint="`glow ls NODE` shows the resources of a node"
             )
-        caller = self.caller(conversation, request)
         return entry.request(conversation, lane, request, caller)  # type: ignore[no-any-return]
 
     def notified(self, conversation: Conversation, lane: int, notification: Notify) -> None:
+        self.notified_from(self.caller(conversation, notification), conversation, lane, notification)
+
+    def notified_from(self, caller: Caller, conversation: Conversation, lane: int, notification: Notify) -> None:
+        """The same for a caller that is known otherwise."""
         entry = self.find(conversation, notification.resource)
         if entry is None:
             size = sum(map(len, notification.arguments))  # type: ignore[arg-type]
             conversation.refused(notification.resource, size)
             return
-        entry.notified(conversation, lane, notification, self.caller(conversation, notification))
+        entry.notified(conversation, lane, notification, caller)
 
     def signed(self, conversation: Conversation, envelopes: list[bytes]) -> None:
         """Statements are the node's business; an OS process that only serves has no use for them."""

@@ -1,0 +1,252 @@
+"""The node's side of the control socket: programs, commands and plugins that attach (docs/concepts/wire.md, 6).
+
+What an attached program asks of another node goes to the session with it; what others ask of its resources comes back
+the same way. A program that does not read for 10 s while something waits for it is detached.
+"""
+
+from __future__ import annotations
+
+import hmac
+import os
+import socket
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import trio
+
+from firefly.attachment import (
+    MAX_FRAME,
+    VERSION,
+    Attach,
+    Attached,
+    AttachedConversation,
+    Register,
+    Registered,
+)
+from firefly.errors import BadMessage, CallCancelled, Denied, GlowError, Interrupted, ProtocolError, encode_error
+from firefly.link import FrameReader
+from firefly.messages import Notify, Request
+from firefly.packet import INTERACTIVE
+from firefly.rpc import Conversation, IncomingCall
+from firefly.runtime import Caller
+from firefly.runtime.server import check_access
+from firefly.transport import FramedSocket
+from node.bridge import BridgedIncoming, ForwardedObject, Notifications, bridge
+
+if TYPE_CHECKING:
+    from node.peers import Peers
+
+STALLED = 10.0
+"""Seconds that an attached program may leave what waits for it unread."""
+CHECK_INTERVAL = 2.0
+MAX_REGISTERED = 1024
+
+
+@dataclass
+class Program:
+    """What the node started a program with: it may register `resource` under `label`."""
+
+    token: bytes
+    resource: bytes
+    label: str
+    folder: str
+    configuration: dict[str, str]
+    access: int | None
+
+
+class AttachedResource(ForwardedObject):
+    """The entry of a resource that an attached program owns."""
+
+    def __init__(self, far: Conversation, label: str, proto: str, schema: bytes, access: int | None) -> None:
+        super().__init__(far)
+        self.label = label
+        self.proto = proto
+        self.schema = schema
+        self.access = access
+
+    def request(self, conversation: Conversation, lane: int, request: Request, caller: Any) -> IncomingCall | None:
+        check_access(caller, self.access)
+        return super().request(conversation, lane, request, caller)
+
+
+class Attachment:
+    """One attached OS process. It is a Dispatcher: what it asks for goes to its own node's host, or to a session."""
+
+    def __init__(self, peers: Peers, sock: socket.socket, *, program: Program | None = None) -> None:
+        self._peers = peers
+        self._program = program
+        self._attached = False
+        self._frames = FrameReader(MAX_FRAME)
+        self._notifications: dict[bytes, Notifications] = {}
+        self.conversation = AttachedConversation(
+            self, odd=False, wake=self._wake, now=trio.current_time, control=self._control
+        )
+        self._pump = FramedSocket(sock, self.conversation.next_frame, self._received)
+        self.registered: dict[bytes, AttachedResource] = {}
+        self.on_registered: Callable[[AttachedResource], None] | None = None
+
+    def _wake(self, _: int) -> None:
+        self._peers.written_to(self._pump, self.conversation.alone)
+
+    def _received(self, data: bytes) -> None:
+        with self._peers.receiving():
+            for frame in self._frames.feed(data):
+                self.conversation.receive(INTERACTIVE, frame)
+
+    async def run(self) -> None:
+        """Serves the program until it leaves, breaks the rules or stalls; never raises for its sake."""
+        reason: GlowError = Interrupted("the program has ended", hint="`glow ps` shows why")
+        try:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(self._watch_stall, nursery.cancel_scope)
+                await self._pump.run()
+                nursery.cancel_scope.cancel()
+        except* OSError:
+            reason = Interrupted("the connection to the program broke")
+        except* ProtocolError as group:
+            reason = Interrupted("the program broke the rules of the wire", cause=str(group.exceptions[0]))
+            self._peers.count("attachment_errors")
+        finally:
+            for resource in self.registered:
+                self._peers.host.remove(resource)
+            self._peers.resources_changed()
+            self.conversation.close(reason)
+            self._pump.close()
+
+    async def _watch_stall(self, scope: trio.CancelScope) -> None:
+        stalled_since, sent = None, -1
+        while True:
+            await trio.sleep(CHECK_INTERVAL)
+            waiting = self._pump.blocked
+            if not waiting or self._pump.sent_bytes != sent:
+                stalled_since, sent = None, self._pump.sent_bytes
+            elif stalled_since is None:
+                stalled_since = trio.current_time()
+            elif trio.current_time() - stalled_since >= STALLED - CHECK_INTERVAL:
+                self._peers.count("attachments_stalled")
+                scope.cancel()
+
+    # --- what only attachments say
+
+    def _control(self, message: Any) -> None:
+        if isinstance(message, Attach) and not self._attached:
+            self._attach(message)
+        elif isinstance(message, Register) and self._attached:
+            self._register(message)
+        else:
+            raise BadMessage(f"{type(message).__name__} is out of place")
+
+    def _attach(self, attach: Attach) -> None:
+        if attach.version != VERSION:
+            raise BadMessage(f"this node speaks version {VERSION} of the attachment, not {attach.version}")
+        program = self._program
+        if program is not None and not hmac.compare_digest(attach.token, program.token):
+            raise BadMessage("the program's token is wrong")
+        self._attached = True
+        key = self._peers.key
+        answer = Attached(VERSION, key.address, key.public)
+        if program is not None:
+            answer.identity, answer.label = program.resource, program.label
+            answer.folder, answer.configuration = program.folder, program.configuration
+        self.conversation.append(INTERACTIVE, answer, 4096)
+
+    def _register(self, register: Register) -> None:
+        try:
+            resource = self._admit(register)
+        except GlowError as error:
+            answer = Registered(b"", error.message)
+        else:
+            answer = Registered(resource)
+        self.conversation.append(INTERACTIVE, answer, 256)
+
+    def _admit(self, register: Register) -> bytes:
+        program, resource = self._program, register.resource
+        if len(register.label) > 63 or len(register.schema) > 2**20 or len(register.proto) > 512:
+            raise BadMessage("a label, proto or schema is too long")
+        if len(self.registered) >= MAX_REGISTERED:
+            raise Denied(f"over {MAX_REGISTERED} resources of one program")
+        if resource is not None and (program is None or resource != program.resource):
+            raise Denied("the id is not one of the program's specification")
+        resource = resource or os.urandom(16)
+        if resource in self._peers.host.resources:
+            raise Denied("the id is registered already")
+        access = program.access if program is not None else 2
+        entry = AttachedResource(self.conversation, register.label, register.proto, register.schema, access)
+        self.registered[resource] = entry
+        self._peers.host.resources[resource] = entry
+        if self.on_registered is not None:
+            self.on_registered(entry)
+        self._peers.resources_changed()
+        return resource
+
+    # --- Dispatcher
+
+    def request(self, conversation: Conversation, lane: int, request: Request) -> IncomingCall | None:
+        target = self._target(request)
+        if target == self._peers.address:
+            return self._request_here(conversation, lane, request)
+        near = BridgedIncoming(conversation, request.call, lane)
+        peer = self._peers.peer(target)
+        if peer is None:
+            self._peers.host.workers.run(lambda: self._bridge_later(near, target, request))
+            return near
+        return bridge(near, peer, request)
+
+    def _target(self, message: Any) -> bytes:
+        target = message.peer
+        if not self._attached or not isinstance(target, bytes) or len(target) != 16:
+            raise BadMessage("a message of an attached program names no node, or came before ATTACH")
+        return target
+
+    def _request_here(self, conversation: Conversation, lane: int, request: Request) -> IncomingCall | None:
+        return self._peers.host.request_from(self._caller, conversation, lane, request)
+
+    @property
+    def _caller(self) -> Caller:
+        return self._peers.local_caller(self._program is not None)
+
+    async def _bridge_later(self, near: BridgedIncoming, target: bytes, request: Request) -> None:
+        try:
+            peer = await self._peers.reach(target)
+            if near.gone:
+                raise CallCancelled("the caller gave up")
+            if near.conversation.closed is None:
+                bridge(near, peer, request)
+        except GlowError as error:
+            if near.conversation.closed is None:
+                near.fail(*encode_error(error))
+
+    def notified(self, conversation: Conversation, lane: int, notification: Notify) -> None:
+        target, lane = self._target(notification), notification.lane  # type: ignore[attr-defined]
+        host = self._peers.host
+        if target == self._peers.address:
+            host.notified_from(self._caller, conversation, lane, notification)
+            return
+        peer = self._peers.peer(target)
+        if peer is None:
+            size = sum(map(len, notification.arguments))  # type: ignore[arg-type]
+            conversation.admit(notification.resource, size)
+            host.workers.run(lambda: self._notify_later(conversation, lane, notification, target, size))
+            return
+        self._towards(target, peer).forward(conversation, lane, notification, None)
+
+    def _towards(self, target: bytes, peer: Conversation) -> Notifications:
+        found = self._notifications.get(target)
+        if found is None or found.far is not peer:
+            found = self._notifications[target] = Notifications(peer)
+        return found
+
+    async def _notify_later(
+        self, conversation: Conversation, lane: int, notification: Notify, target: bytes, size: int
+    ) -> None:
+        try:
+            peer = await self._peers.reach(target)
+        except GlowError:
+            self._peers.count("notifications_lost")
+            conversation.consumed(notification.resource, size)
+        else:
+            self._towards(target, peer).forward(conversation, lane, notification, None)
+
+    def signed(self, conversation: Conversation, envelopes: list[bytes]) -> None:
+        raise BadMessage("statements do not come from attached programs")

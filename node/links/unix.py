@@ -1,0 +1,26 @@
+"""Links over a unix socket of this device: `unix:PATH` of another node's control socket."""
+
+from __future__ import annotations
+
+import trio
+
+from firefly.attachment import LINKS
+from node.links import LinkError
+
+kind = "unix"
+
+
+async def dial(url: str) -> trio.SocketStream:
+    """Connects to the control socket at the path and asks for a link."""
+    path = url.removeprefix("unix:")
+    try:
+        stream = await trio.open_unix_socket(path)
+    except (OSError, RuntimeError) as error:
+        raise LinkError(f"nothing answers at {url}", cause=str(error)) from None
+    await stream.send_all(LINKS)
+    return stream
+
+
+async def listen(url: str) -> tuple[list[trio.SocketListener], str]:
+    """A node always listens at its control socket and nowhere else."""
+    raise LinkError(f"cannot listen at {url}", hint="the control socket takes links already; dial unix:HOME/control.sock")

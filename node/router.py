@@ -1,0 +1,205 @@
+"""Packets between links, the sessions of this node and the links that lead on (docs/concepts/wire.md, 2 and 3).
+
+Nothing here waits: a bundle is received, each packet is given to a session or put into the queue of the link that
+leads on, and the links concerned are told to write when the whole of what was read has been seen.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, Protocol
+
+from firefly.errors import BadPacket
+from firefly.packet import (
+    CONTROL,
+    DATA,
+    HANDSHAKE,
+    HEADER,
+    HEADER_SIZE,
+    MAX_PAYLOAD,
+    PROBE,
+    TOPOLOGY,
+    UNREACHABLE,
+    VERSION,
+    UnreachableReason,
+    pack_header,
+    pack_unreachable,
+)
+from node.liveness import Liveness
+from node.queues import LinkQueue
+
+UNREACHABLE_PER_SECOND = 100
+"""Answers to packets that cannot go on, per arrival link."""
+_HOP_LIMIT = 1
+"""Offset of the hop limit in a packet."""
+
+
+class Link(Protocol):
+    """What the router needs of a link (node/links/link.py)."""
+
+    peer_key: bytes
+    peer_address: bytes
+    certified: bool
+    queue: LinkQueue
+    liveness: Liveness
+
+    def kick(self, now: bool = False) -> None: ...
+
+
+class Mesh(Protocol):
+    """What the router needs of the routing core (node/routing)."""
+
+    def next_hop(self, destination: bytes, arrival: Any) -> Any: ...
+    def receive_topology(self, link: Any, payload: bytes, now: float) -> None: ...
+
+
+class Sessions(Protocol):
+    def receive(self, packet: bytes | memoryview, now: float, arrival: object) -> None: ...
+
+
+class Router:
+    """One node's switch. `pairing(link, payload)` gets what an uncertified link says."""
+
+    def __init__(self, address: bytes, clock: Callable[[], float]) -> None:
+        self.address = address
+        self.counters: Counter[str] = Counter()
+        self.links: set[Any] = set()
+        self.mesh: Mesh
+        self.sessions: Sessions
+        self._clock = clock
+        self._touched: set[Any] = set()
+        self._depth = 0
+        self._waiting: dict[bytes, set[Any]] = {}
+        self._answers: dict[Any, tuple[float, int]] = {}
+        self.after_activity: Callable[[], None] = lambda: None
+
+    # --- what leaves
+
+    def ready(self, flow: Any) -> None:
+        """A lane of a local session has something to send."""
+        link = self.mesh.next_hop(flow.destination, None)
+        if link is None:
+            self._waiting.setdefault(flow.destination, set()).add(flow)
+            return
+        link.queue.ready(flow)
+        self._touched.add(link)
+
+    def routes_changed(self) -> None:
+        """Gives what waits for a route, or in the queue of a link that leads nowhere now, to the right link."""
+        waiting, self._waiting = self._waiting, {}
+        for flows in waiting.values():
+            for flow in flows:
+                self.ready(flow)
+        for link in list(self.links):
+            self._withdraw(link, lambda destination, arrival, link=link: self.mesh.next_hop(destination, arrival) is link)
+        self.flush()
+
+    def _withdraw(self, link: Any, stays: Callable[[bytes, Any], bool]) -> None:
+        flows, packets = link.queue.withdraw(stays)
+        for flow in flows:
+            self.ready(flow)
+        for packet, arrival in packets:
+            self._forward(bytes(packet), arrival)
+
+    def link_gone(self, link: Any) -> None:
+        self.links.discard(link)
+        self._touched.discard(link)
+        self._answers.pop(link, None)
+        self._withdraw(link, lambda destination, arrival: False)
+        for other in self.links:
+            other.queue.transit.arrival_gone(link)
+
+    @contextmanager
+    def receiving(self) -> Iterator[None]:
+        """While something that was read is handled: what it causes leaves together at the end."""
+        self._depth += 1
+        try:
+            yield
+        finally:
+            self._depth -= 1
+            if not self._depth:
+                self.flush(True)
+                self.after_activity()
+
+    def touch(self, writer: Any) -> None:
+        """`writer` (a link, or a socket of an attachment) has something to write."""
+        self._touched.add(writer)
+
+    def flush(self, now: bool = False) -> None:
+        """Lets the touched links write, unless a batch is being received."""
+        if not self._depth and self._touched:
+            touched, self._touched = self._touched, set()
+            for link in touched:
+                link.kick(now)
+
+    # --- what arrives
+
+    def receive(self, link: Link, bundle: bytes) -> None:
+        """Takes an opened frame. Raises BadPacket, which ends the link."""
+        now = self._clock()
+        size, offset = len(bundle), 0
+        while offset < size:
+            if size - offset < HEADER_SIZE:
+                raise BadPacket("a bundle ends in the middle of a header")
+            first, hops, priority, flags, length, destination, source = HEADER.unpack_from(bundle, offset)
+            end = offset + HEADER_SIZE + length
+            if first >> 4 != VERSION or length > MAX_PAYLOAD or end > size:
+                raise BadPacket("a packet of another version, or longer than its bundle")
+            kind = first & 15
+            packet = bundle if offset == 0 and end == size else bundle[offset:end]
+            offset = end
+            if kind == TOPOLOGY or kind == PROBE:
+                self._control(link, kind, priority, packet, now)
+            elif not link.certified:
+                self.counters["uncertified"] += 1
+            elif destination == self.address:
+                self._deliver(link, kind, packet, now)
+            elif hops <= 1:
+                self._unreachable(link, UnreachableReason.HOP_LIMIT, packet, now)
+            else:
+                self._forward(packet[:1] + bytes((hops - 1,)) + packet[2:], link)
+
+    def _control(self, link: Link, kind: int, priority: int, packet: bytes, now: float) -> None:
+        if priority != CONTROL:
+            raise BadPacket("a control packet of another priority")
+        if kind == TOPOLOGY:
+            self.mesh.receive_topology(link, packet[HEADER_SIZE:], now)
+        else:
+            link.liveness.receive(packet[HEADER_SIZE:], now)
+            self._touched.add(link)
+
+    def _deliver(self, link: Link, kind: int, packet: bytes, now: float) -> None:
+        if kind in (DATA, HANDSHAKE, UNREACHABLE):
+            self.sessions.receive(packet, now, link)
+        else:
+            self.counters["unknown_kind"] += 1
+
+    def _forward(self, packet: bytes, arrival: Any) -> None:
+        destination = packet[8:24]
+        onward = self.mesh.next_hop(destination, arrival)
+        if onward is None or onward is arrival:
+            self.counters["no_route"] += 1
+            if arrival in self.links:
+                self._unreachable(arrival, UnreachableReason.NO_ROUTE, packet, self._clock())
+            return
+        if onward.queue.forward(packet, arrival):
+            self.counters["forwarded"] += 1
+            self._touched.add(onward)
+        else:
+            self.counters["dropped"] += 1
+
+    def _unreachable(self, link: Any, reason: UnreachableReason, packet: bytes, now: float) -> None:
+        """A hint for the sender; never about another hint, never more than 100 per second and arrival link."""
+        self.counters[reason.name.lower()] += 1
+        since, count = self._answers.get(link, (now, 0))
+        if now - since >= 1:
+            since, count = now, 0
+        if packet[0] & 15 not in (DATA, HANDSHAKE) or count >= UNREACHABLE_PER_SECOND:
+            return
+        self._answers[link] = since, count + 1
+        payload = pack_unreachable(reason, packet[HEADER_SIZE:])
+        header = pack_header(UNREACHABLE, packet[2], len(payload), packet[24:40], self.address)
+        link.queue.forward(header + payload, None)
+        self._touched.add(link)
