@@ -1,0 +1,31 @@
+"""Who is measured."""
+
+from dataclasses import dataclass
+
+from bench.works import MESSAGING
+
+
+@dataclass(frozen=True)
+class System:
+    """A system in one mode. `module` has the interface of bench/client.py; `works` are names from bench/works.py."""
+
+    name: str
+    mode: str
+    module: str
+    has_broker: bool = False
+    works: tuple[str, ...] = MESSAGING
+
+    def __str__(self) -> str:
+        return f"{self.name}, {self.mode}"
+
+
+SYSTEMS = (
+    System("bare trio", "direct", "bench.peers.bare_trio"),
+    System("grpc.aio", "direct", "bench.peers.grpc_aio"),
+    System("nats", "server between", "bench.peers.nats", has_broker=True),
+    System("zenoh", "direct", "bench.peers.zenoh"),
+    System("zenoh", "router between", "bench.peers.zenoh", has_broker=True),
+    System("zenoh", "shared memory", "bench.peers.zenoh", works=("chunks",)),
+    System("python", "-c pass", "bench.commands", works=("command",)),
+    System("glow", "--help", "bench.commands", works=("command",)),
+)
