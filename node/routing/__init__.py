@@ -8,7 +8,7 @@ simulator. From the outside in:
     flooding    statements kept and passed on; exchange: one link's side of that; messages: its wire form
     statements  the store, and what a kind of statement has to answer
     linkstate   link-state records as such a kind; record: their wire form; origin: when to send our own
-    area        one namespace: records, neighbours, routes; graph: shortest paths as pure functions; neighbour: its links
+    area        one namespace: records, neighbours, routes; graph: shortest paths as pure functions; neighbour: links
 
 Liveness and cost of links are measured in `node/liveness.py`; `node/queues.py` says who may send next. The contract is
 docs/concepts/wire.md, sections 1 to 3.

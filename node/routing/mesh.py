@@ -96,7 +96,7 @@ class Mesh:
     def link_certified(self, link: Hashable, namespaces: Iterable[bytes], now: float) -> None:
         """The namespaces of a link are now these: a certificate came, ended, or was revoked."""
         state = self._links[link]
-        before, state.namespaces = state.namespaces, frozenset(namespaces) & self.areas.keys()
+        before, state.namespaces = state.namespaces, frozenset(self.areas).intersection(namespaces)
         for namespace in state.namespaces - before:
             self.areas[namespace].link_up(link, state.address, state.cost or UNMEASURED_COST, now)
         for namespace in before - state.namespaces:

@@ -25,7 +25,7 @@ class Have(msgspec.Struct, array_like=True, frozen=True, tag=2):
     """Ids of statements that the sender holds. Who lacks some asks for them."""
 
     namespace: Annotated[bytes, msgspec.Meta(min_length=32, max_length=32)]
-    kind: Annotated[str, msgspec.Meta(max_length=64)]
+    kind: Annotated[str, msgspec.Meta(max_length=32)]
     digests: Digests
 
 
@@ -56,5 +56,5 @@ def decode_message(payload: bytes | memoryview) -> Message:
     """Raises BadMessage, the neighbour's fault."""
     try:
         return _DECODER.decode(payload)
-    except (msgspec.DecodeError, msgspec.ValidationError) as exception:
+    except (msgspec.MsgspecError, ValueError, RecursionError) as exception:
         raise BadMessage(f"a TOPOLOGY packet is malformed: {exception}") from exception

@@ -91,7 +91,7 @@ _DECODER = msgspec.msgpack.Decoder(_Body)
 def _decode(encoded: bytes, address: bytes, error: type[Exception]) -> Record:
     try:
         body = _DECODER.decode(encoded)
-    except (msgspec.DecodeError, msgspec.ValidationError) as exception:
+    except (msgspec.MsgspecError, ValueError, RecursionError) as exception:
         raise error(f"a link-state record is malformed: {exception}") from exception
     neighbours = [neighbour for neighbour, _ in body.neighbours]
     for listed in (neighbours, body.attached):
