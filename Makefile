@@ -16,7 +16,7 @@ dev:
 	$(SETUP) dev
 
 demo: setup  ## Three nodes in a line do the main job (FOLDER=… on your own files, which are only read)
-	@$(PY) -m examples.demo $(if $(FOLDER),"$(FOLDER)")
+	@$(PY) examples/three_devices.py "$(FOLDER)"
 
 test: dev  ## All quick tests
 	$(PY) -m pytest -m "not slow"

@@ -36,7 +36,7 @@ def missing_from(wheel: Path) -> list[str]:
         (listing,) = (name for name in names if name.endswith(".dist-info/entry_points.txt"))
         entry_points = archive.read(listing).decode()
     wanted = [f"{package}/{name}" for package in PACKAGES for name in ("__init__.py", "py.typed")]
-    wanted += ["idl/firefly.lark", *tracked(*(f"{package}/" for package in PACKAGES))]
+    wanted += ["idl/grammar.lark", *tracked(*(f"{package}/" for package in PACKAGES))]
     absent = [name for name in dict.fromkeys(wanted) if name not in names]
     return absent + [f"entry point {line!r}" for line in ENTRY_POINTS if line not in entry_points]
 
