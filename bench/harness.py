@@ -35,6 +35,7 @@ class Endpoint:
 
     def __init__(self, process: trio.Process, errors: Path) -> None:
         self._process = process
+        self.pid = process.pid
         self._errors = errors
         self._unread = b""
 
