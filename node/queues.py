@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from firefly.packet import BULK, CONTROL, INTERACTIVE
-from node.transit import FLOW_LIMIT, LINK_LIMIT, Transit
+from node.transit import FLOW_LIMIT, LINK_LIMIT, Transit, TransitFlow
 
 INTERACTIVE_QUANTUM = 4 * 1024  # bytes per turn
 BULK_QUANTUM = 32 * 1024
@@ -196,7 +196,8 @@ class LinkQueue:
         flows: list[Flow] = []
         for level in (self._interactive, self._bulk):
             for turn in list(level.active.values()):
-                if turn.arrival.link is None and not stays(turn.flow.destination, None):
+                local = turn.arrival.link is None and not isinstance(turn.flow, TransitFlow)
+                if local and not stays(turn.flow.destination, None):
                     level.remove(turn)
                     flows.append(turn.flow)
         return flows, packets
