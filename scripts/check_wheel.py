@@ -18,7 +18,9 @@ ENTRY_POINTS = ("glow = node.cli.main:main", "[glow.processes]", "filesystem = "
 def build(folder: str) -> Path:
     """The wheel of this checkout, built in `folder` without touching the network."""
     command = [sys.executable, "-m", "hatchling", "build", "--target", "wheel", "--directory", folder]
-    subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
+    done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    if done.returncode:
+        sys.exit(f"the wheel does not build:\n{done.stdout}")
     (wheel,) = Path(folder).glob("*.whl")
     return wheel
 
