@@ -201,7 +201,7 @@ class AttachedPeer:
         request = AttachedRequest(
             call.number, resource, selector, deadline, None, stowed, capabilities, self._peer, call.lane
         )
-        self.conversation.call_with(call, request, len(stowed))  # type: ignore[arg-type]
+        self.conversation.call_with(call, request, len(stowed))
 
     def notify(
         self, lane: int, resource: bytes, selector: int, arguments: bytes, capabilities: Capabilities | None

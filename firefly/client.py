@@ -166,7 +166,8 @@ class Attachment:
         from firefly.interfaces.core import Node
 
         location = await Node(self, self.address, self.address).resolve(format_address(receiver))
-        return await Node(self, node, node).introduce(resource, location.key)
+        introduced: bytes = await Node(self, node, node).introduce(resource, location.key)
+        return introduced
 
 
 @asynccontextmanager

@@ -147,9 +147,9 @@ def transfer_mark(number: int) -> bytes:
 
 def transfer_of(value: Raw) -> int | None:
     """The transfer that brings `value`, or None if it is here."""
-    if len(value) != 6:  # type: ignore[arg-type]
+    if len(value) != 6:
         return None
-    first, kind, number = _TRANSFER.unpack(memoryview(value))  # type: ignore[arg-type]
+    first, kind, number = _TRANSFER.unpack(memoryview(value))
     return number if (first, kind) == (0xD6, 1) else None
 
 

@@ -332,7 +332,7 @@ class Conversation:
     def answer(self, lane: int, number: int, value: bytes | Raw, capabilities: Capabilities | None = None) -> None:
         """Sends a call's result, unless it has had its last word."""
         self.serving.pop(number, None)
-        size = len(value)  # type: ignore[arg-type]
+        size = len(value)
         if size > MAX_VALUE:
             code, body = encode_error(TooLarge(f"the result has {size} bytes, over {MAX_VALUE}"))
             return self.fail(lane, number, code, body)
@@ -504,7 +504,7 @@ class Conversation:
         if call is None or call.window is None:
             self.counters["dropped"] += 1
             return self.release_all(item.capabilities)
-        if not call.window.received(sum(map(len, item.values))):  # type: ignore[arg-type]
+        if not call.window.received(sum(map(len, item.values))):
             raise BadMessage(f"items of call {item.call} came without credit")
         return call.arrived(item.values, item.capabilities)
 

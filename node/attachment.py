@@ -225,7 +225,7 @@ class Attachment:
             return
         peer = self._peers.peer(target)
         if peer is None:
-            size = sum(map(len, notification.arguments))  # type: ignore[arg-type]
+            size = sum(map(len, notification.arguments))
             conversation.admit(notification.resource, size)
             host.workers.run(lambda: self._notify_later(conversation, lane, notification, target, size))
             return

@@ -121,7 +121,7 @@ def bridge(
             attached_caller,
             near.lane,
         )
-    far.call_with(call, onward, len(arguments))  # type: ignore[arg-type]
+    far.call_with(call, onward, len(arguments))
     if near.early_end is not None:
         call.end(*near.early_end)
     return near
@@ -132,16 +132,16 @@ def pass_items(
 ) -> None:
     conversation = target.conversation
     listed = pass_capabilities(source.conversation, conversation, capabilities)
-    size = sum(map(len, values))  # type: ignore[arg-type]
+    size = sum(map(len, values))
     if len(values) == 1:
         values = [_fit(conversation, values[0])]
     conversation.append(target.lane, Item(target.number, direction, values, listed), min(size, INLINE_LIMIT))
 
 
 def _fit(conversation: Conversation, value: Raw) -> Raw:
-    if len(value) <= INLINE_LIMIT:  # type: ignore[arg-type]
+    if len(value) <= INLINE_LIMIT:
         return value
-    return Raw(conversation.stow(bytes(value)))  # type: ignore[call-overload]
+    return Raw(conversation.stow(bytes(value)))
 
 
 class Notifications:
@@ -161,7 +161,7 @@ class Notifications:
             size = self._send(near, lane, notification, attached_caller)
             near.consumed(resource, size)
             return
-        near.admit(resource, sum(map(len, notification.arguments)))  # type: ignore[arg-type]
+        near.admit(resource, sum(map(len, notification.arguments)))
         if waiting is None:
             self._waiting[resource] = deque()
             self._wait(resource)
@@ -186,7 +186,7 @@ class Notifications:
 
     def _send(self, near: Conversation, lane: int, notification: Notify, attached_caller: Any) -> int:
         far, values = self.far, notification.arguments
-        size = sum(map(len, values))  # type: ignore[arg-type]
+        size = sum(map(len, values))
         if len(values) == 1:
             values = [_fit(far, values[0])]
         listed = pass_capabilities(near, far, notification.capabilities)

@@ -116,8 +116,9 @@ class Peers:
             del self._open[session.peer_address]
         conversation.close(error)
 
-    def progressed(self, session: Any) -> None:
-        """The lanes of the session call `ready` by themselves."""
+    def busy(self, session: Any) -> bool:
+        conversation = self._conversations.get(session)
+        return conversation is not None and bool(conversation.calls or conversation.serving or conversation.exports)
 
     # --- runtime.Network
 

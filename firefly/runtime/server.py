@@ -14,7 +14,7 @@ from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import Any, ClassVar, Generic, NoReturn, TypeVar
+from typing import Any, ClassVar, Generic, NoReturn, TypeVar, Union
 
 import trio
 from msgspec import Raw
@@ -40,7 +40,7 @@ from firefly.runtime.stub import binder, cut
 from firefly.runtime.workers import Workers
 
 T = TypeVar("T")
-Answer = T | Awaitable[T]
+Answer = Union[T, Awaitable[T]]  # noqa: UP007 (an alias with a type variable)
 """What a handler gives: a value, or (`async def`) the promise of one."""
 
 log = logging.getLogger("firefly")
@@ -150,7 +150,7 @@ class ArgumentStream(Generic[T]):
             await self._waiter.wait()
         values, listed = self._batches.popleft()
         items = [self._call.decode(self._codec, value, listed) for value in values]
-        self._call.consumed(sum(map(len, values)))  # type: ignore[arg-type]
+        self._call.consumed(sum(map(len, values)))
         return items
 
 
@@ -210,8 +210,8 @@ class ServedCall(IncomingCall):
             raise
         if self._scope.cancelled_caught:
             late = trio.current_time() >= self._scope.deadline
-            error = DeadlineExceeded("the deadline passed") if late else CallCancelled("the caller gave up")
-            self._last_word(self.fail, *encode_error(error))
+            ended = DeadlineExceeded("the deadline passed") if late else CallCancelled("the caller gave up")
+            self._last_word(self.fail, *encode_error(ended))
 
     def _last_word(self, say: Callable[..., None], *words: Any) -> None:
         if self.number in self.conversation.serving:
@@ -319,7 +319,7 @@ class LocalResource:
         return call
 
     def notified(self, conversation: Conversation, lane: int, notification: Notify, caller: Caller) -> None:
-        size = sum(map(len, notification.arguments))  # type: ignore[arg-type]
+        size = sum(map(len, notification.arguments))
         try:
             check_access(caller, self.access)
             method, handler, _ = self._find(notification.selector)
@@ -403,7 +403,7 @@ class LocalResource:
                 if not queue:
                     return
                 _, notification = queue.popleft()
-                size = sum(map(len, notification.arguments))  # type: ignore[arg-type]
+                size = sum(map(len, notification.arguments))
                 rest = self._run_notified(
                     conversation, *self._find(notification.selector)[:2], notification
                 )
@@ -497,7 +497,7 @@ class Host:
         """The same for a caller that is known otherwise."""
         entry = self.find(conversation, notification.resource)
         if entry is None:
-            size = sum(map(len, notification.arguments))  # type: ignore[arg-type]
+            size = sum(map(len, notification.arguments))
             conversation.refused(notification.resource, size)
             return
         entry.notified(conversation, lane, notification, caller)

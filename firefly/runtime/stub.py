@@ -396,7 +396,7 @@ class ResultStream(Generic[T]):
             items = [self._stub._decode(codec, value, listed, self._call.conversation) for value in values]
         else:
             items = [codec.decode(value) for value in values]
-        self._call.consumed(sum(map(len, values)))  # type: ignore[arg-type]
+        self._call.consumed(sum(map(len, values)))
         return items
 
     async def _begin(self) -> StreamCall:
