@@ -16,7 +16,7 @@ from node.routing.record import Record
 Routes = dict[bytes, tuple[int, Hashable]]  # destination -> distance in µs, link
 
 EAGER_NODES = 64  # up to here every change is computed at once
-PACE = 50e-6  # seconds between computations per node of a bigger area: about a fifth of a core
+PACE = 50e-6  # seconds between computations per node of a bigger area: about a tenth of a core
 ALTERNATES = 8  # neighbours that are asked for an alternate
 
 

@@ -12,7 +12,7 @@ from node.routing.statements import Key, Statements
 
 WAITING_BYTES = 256 * 1024  # statements of unknown signers, per link
 WANTED = 4 * DIGESTS
-MESSAGES = 64  # pairing steps and introductions
+MESSAGES = 256  # pairing steps and introductions
 
 
 class Waiting:
@@ -47,12 +47,10 @@ class Waiting:
 
 
 class Exchange:
-    """One end of the conversation with the neighbour `key` over `link`, in the namespaces that both have."""
+    """Our end of the conversation over `link`, in the namespaces in which both its ends are certified."""
 
-    def __init__(self, link: Hashable, key: bytes, address: bytes) -> None:
+    def __init__(self, link: Hashable) -> None:
         self.link = link
-        self.key = key
-        self.address = address
         self.namespaces: frozenset[bytes] = frozenset()
         self.waiting = Waiting()
         self._messages: deque[bytes] = deque()

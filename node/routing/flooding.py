@@ -13,7 +13,6 @@ Everything else that is not kept is counted and changes nothing. Source: docs/co
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterable
 
-from firefly.address import address_of
 from firefly.envelope import Envelope, open_envelope
 from firefly.errors import BadEnvelope, BadMessage, BadRecord
 from node.routing.exchange import Exchange
@@ -35,9 +34,9 @@ class Flooding:
         self._pair = pair
         self._exchanges: dict[Hashable, Exchange] = {}
 
-    def link_up(self, link: Hashable, peer_key: bytes) -> None:
+    def link_up(self, link: Hashable) -> None:
         """An authenticated link, not yet certified for anything."""
-        self._exchanges[link] = Exchange(link, peer_key, address_of(peer_key))
+        self._exchanges[link] = Exchange(link)
 
     def certify(self, link: Hashable, namespaces: frozenset[bytes]) -> None:
         """Both ends are certified in these namespaces, and in no others: tell what we hold in those that are new."""
@@ -150,7 +149,7 @@ class Flooding:
             self._tell(origin, statement)
         if outcome is Outcome.NEW:
             statement.kind.kept(statement, now)
-            for exchange in self._exchanges.values():
+            for exchange in list(self._exchanges.values()):
                 if exchange is not origin:
                     self._tell(exchange, statement)
             if statement.place.subject is not None:

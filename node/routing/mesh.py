@@ -15,7 +15,7 @@ from node.routing.area import Area, Routes
 from node.routing.flooding import Flooding, PairHandler
 from node.routing.linkstate import LinkStateRecords
 from node.routing.origin import Origin
-from node.routing.record import COST_MAX, NEIGHBOURS, Record, Relay, sign_record
+from node.routing.record import COST_MAX, KIND, NEIGHBOURS, Record, Relay, sign_record
 from node.routing.statements import Certifier, Kind
 
 UNMEASURED_COST = 100_000  # µs, of a link until its first measurement
@@ -90,7 +90,7 @@ class Mesh:
         `cost` in µs, if it is known already.
         """
         self._links[link] = _Link(address_of(peer_key), cost)
-        self.flooding.link_up(link, peer_key)
+        self.flooding.link_up(link)
         self.link_certified(link, namespaces, now)
 
     def link_certified(self, link: Hashable, namespaces: Iterable[bytes], now: float) -> None:
@@ -144,6 +144,13 @@ class Mesh:
         for membership in self._memberships.values():
             membership.origin.touch(now)
         self._rebuild()
+
+    def expel(self, namespace: bytes, address: bytes, now: float) -> None:
+        """Forget the record of a node that has lost its certificate; the driver closes its links."""
+        statement = self.flooding.store.get((namespace, KIND, address))
+        if statement is not None:
+            self.flooding.drop(statement, now)
+            self._update(now)
 
     def next_deadline(self) -> float:
         """When `on_timer` is due; infinity if there is nothing to wait for."""

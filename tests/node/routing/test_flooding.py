@@ -1,12 +1,15 @@
 """Statements between meshes: what is kept, passed on, asked for, made to wait, refused."""
 
+from contextlib import suppress
 from typing import Any
 
 import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from firefly.envelope import Envelope, sign
-from firefly.errors import BadEnvelope, BadMessage, BadRecord
+from firefly.errors import BadEnvelope, BadMessage, BadRecord, ProtocolError
 from node.routing import Place, Record, Refusal, Statement
 from node.routing.exchange import WANTED, Exchange, Waiting
 from node.routing.messages import DIGESTS, Have, Pair, Signed, Want, decode_message, encode_message
@@ -137,7 +140,7 @@ def test_only_what_differs_travels_over_a_new_link() -> None:
 
 
 def test_differences_are_told_in_pieces() -> None:
-    exchange = Exchange("link", key_of(1).public, key_of(1).address)
+    exchange = Exchange("link")
     exchange.namespaces = frozenset([HOME])
     exchange.offer(HOME, "note", [number.to_bytes(32, "big") for number in range(DIGESTS + 5)])
     exchange.offer(WORK, "note", [bytes(32)])
@@ -362,6 +365,17 @@ def test_expired_and_dropped_statements_are_reported_to_their_kind() -> None:
     network.run(100.0)
     assert notes[0].said == ["kept 1", "kept 2", "dropped 2", "dropped 1"]
     assert sorted(notes[1].said) == ["dropped 1", "dropped 2", "kept 1", "kept 2"]
+
+
+@given(st.binary(max_size=300) | st.binary(max_size=300).map(lambda body: signed(sign(KIND, body, key_of(2)))))
+def test_random_payloads_change_nothing_and_end_the_link(payload: bytes) -> None:
+    network = line(2)
+    one, end = network.hosts[1], network.hosts[1].ends[2][0]
+    before = dict(one.mesh.areas[HOME].records)
+    with suppress(ProtocolError):
+        one.mesh.receive_topology(end, payload, network.now)
+    assert one.mesh.areas[HOME].records == before
+    assert one.hop_to(network.hosts[2]) == 2
 
 
 def test_payloads_of_a_link_that_is_gone_are_counted() -> None:

@@ -4,8 +4,11 @@ import pytest
 
 from firefly.packet import CONTROL, HEADER, HEADER_SIZE, TOPOLOGY
 from node.routing import Mesh, Relay, TopologyFlow
+from node.routing.exchange import MESSAGES
 from node.routing.graph import graph_of, shortest_paths
 from node.routing.mesh import PAYLOADS
+from node.routing.messages import Signed, encode_message
+from node.routing.record import KIND
 from tests.node.routing.network import HOME, SEQUENCE, WORK, Host, Network, key_of, line
 
 
@@ -281,6 +284,20 @@ def test_a_node_whose_own_certificate_has_ended_says_nothing_and_lives() -> None
     assert one.mesh.flooding.counters["own_refused"] == 1
 
 
+def test_an_expelled_node_is_forgotten_and_does_not_come_back() -> None:
+    network = line(3)
+    one, _, three = network.hosts.values()
+    record = one.mesh.flooding.store.get((HOME, KIND, three.address))
+    assert record is not None
+    network.refused.add(three.key.public)
+    one.mesh.expel(HOME, three.address, network.now)
+    one.mesh.expel(HOME, bytes(16), network.now)
+    assert one.hop_to(three) is None
+    one.mesh.receive_topology(one.ends[2][0], encode_message(Signed(0, record.data)), network.now)
+    assert three.address not in one.mesh.areas[HOME].records
+    assert one.mesh.flooding.counters["not_certified"] == 1
+
+
 def test_topology_packets_are_made_as_they_leave() -> None:
     network = Network()
     one, two = network.add(1), network.add(2)
@@ -299,11 +316,10 @@ def test_outgoing_is_bounded() -> None:
     network = Network()
     one, _ = network.add(1), network.add(2)
     link = network.connect(1, 2)[0]
-    for step in range(200):
-        one.mesh.flooding.send_pair(link, step, b"")
-    assert len(one.mesh.outgoing(link, 0.0)) == PAYLOADS
-    assert one.mesh.outgoing(link, 0.0) == []
-    assert one.mesh.flooding.counters["unsaid"] == 200 - PAYLOADS
+    for _ in range(MESSAGES + 7):
+        one.mesh.flooding.send_pair(link, 1, b"")
+    assert len(one.mesh.outgoing(link, 0.0)) == PAYLOADS < MESSAGES
+    assert one.mesh.flooding.counters["unsaid"] == 7
 
 
 def test_going_down_twice_is_harmless() -> None:
