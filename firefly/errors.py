@@ -1,10 +1,10 @@
 """Every error of Glow, in one tree: what happened, why, what helps, and whose fault it was.
 
-    GlowError
-     +- Unreachable … Internal   system errors: can come from any call (docs/concepts/wire.md, 5 Messages)
-     +- RemoteError              an error that this side does not know
-     +- DeclaredError            base of the errors that an interface declares
-     +- ProtocolError            a peer broke the rules of the wire; ends its link, session or attachment
+GlowError
+ +- Unreachable … Internal   system errors: can come from any call (docs/concepts/wire.md, 5 Messages)
+ +- RemoteError              an error that this side does not know
+ +- DeclaredError            base of the errors that an interface declares
+ +- ProtocolError            a peer broke the rules of the wire; ends its link, session or attachment
 """
 
 from __future__ import annotations
@@ -15,7 +15,9 @@ from typing import Any, ClassVar
 import msgspec
 
 MAX_TEXT = 1024
-"""Characters of each text that an error carries to another node."""
+"""Bytes of each text that an error carries to another node."""
+MAX_RETRY = 3600.0
+"""Seconds that an owner may ask a caller to wait."""
 SYSTEM_CODES = 256
 """Codes below are the system's, codes above come from the names of declared errors."""
 
@@ -34,7 +36,10 @@ class GlowError(Exception):
 
     def body(self) -> bytes:
         """How the error travels."""
-        return msgspec.msgpack.encode([self.message[:MAX_TEXT], self.cause[:MAX_TEXT], self.hint[:MAX_TEXT]])
+        return msgspec.msgpack.encode(self._texts())
+
+    def _texts(self) -> list[str]:
+        return [_cut(self.message), _cut(self.cause), _cut(self.hint)]
 
 
 class Unreachable(GlowError):
@@ -83,8 +88,7 @@ class Busy(GlowError):
         self.retry_after = retry_after
 
     def body(self) -> bytes:
-        texts = [self.message[:MAX_TEXT], self.cause[:MAX_TEXT], self.hint[:MAX_TEXT]]
-        return msgspec.msgpack.encode([*texts, self.retry_after])
+        return msgspec.msgpack.encode([*self._texts(), self.retry_after])
 
 
 class CallCancelled(GlowError):
@@ -193,7 +197,23 @@ SYSTEM_ERRORS: dict[int, type[GlowError]] = {
         Internal,
     )
 }
-_texts = msgspec.msgpack.Decoder(list[str | float])
+
+
+class _Body(msgspec.Struct, array_like=True):
+    """What a system error carries; `retry_after` is Busy's alone."""
+
+    message: str
+    cause: str
+    hint: str
+    retry_after: float = 1.0
+
+
+_decode_body = msgspec.msgpack.Decoder(_Body).decode
+
+
+def _cut(text: str) -> str:
+    """At most MAX_TEXT bytes of UTF-8. What is no Unicode, as in the name of a file, becomes question marks."""
+    return text.encode(errors="replace")[:MAX_TEXT].decode(errors="ignore")
 
 
 def encode_error(error: GlowError) -> tuple[int, bytes]:
@@ -211,12 +231,15 @@ def decode_error(code: int, body: bytes, declared: Mapping[int, type[DeclaredErr
         if code in declared:
             return declared[code].from_body(body)
         if code in SYSTEM_ERRORS:
-            texts = _texts.decode(body)
-            retry = [text for text in texts if isinstance(text, float)]
-            message, cause, hint = [text for text in texts if isinstance(text, str)][:3]
-            if code == Busy.code:
-                return Busy(message, cause, hint, *retry[:1])
-            return SYSTEM_ERRORS[code](message, cause, hint)
+            return _system_error(SYSTEM_ERRORS[code], _decode_body(body))
     except (msgspec.MsgspecError, ValueError, TypeError, RecursionError):
         return RemoteError(code, body)
     return RemoteError(code, body)
+
+
+def _system_error(kind: type[GlowError], body: _Body) -> GlowError:
+    texts = _cut(body.message), _cut(body.cause), _cut(body.hint)
+    if issubclass(kind, Busy):
+        sane = 0 <= body.retry_after <= MAX_RETRY  # not so for NaN
+        return kind(*texts, retry_after=body.retry_after if sane else 1.0)
+    return kind(*texts)

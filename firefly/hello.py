@@ -19,8 +19,11 @@ INSTANCE_SIZE = 8
 Limits = dict[Annotated[str, Meta(max_length=32)], Annotated[int, Meta(ge=0)]]
 
 
-class Hello(msgspec.Struct, array_like=True, frozen=True):
-    """`key` is the Ed25519 identity, `instance` 8 random bytes of this start of the node."""
+class Hello(msgspec.Struct, array_like=True, frozen=True, forbid_unknown_fields=True):
+    """`key` is the Ed25519 identity, `instance` 8 random bytes of this start of the node.
+
+    Nothing else may be in it; what a later version wants to say beforehand goes into `limits`.
+    """
 
     key: Annotated[bytes, Meta(min_length=32, max_length=32)]
     instance: Annotated[bytes, Meta(min_length=INSTANCE_SIZE, max_length=INSTANCE_SIZE)]

@@ -7,15 +7,18 @@ import struct
 from collections.abc import Callable
 
 from firefly.errors import BadFrame, BadHandshake
-from firefly.hello import Hello, choose_cipher, decode_hello, encode_hello
+from firefly.hello import WIRE_VERSION, Hello, choose_cipher, decode_hello, encode_hello
 from firefly.keys import NodeKey
 from firefly.noise import HandshakeXX
 from firefly.sealing import Opener, Sealer, offered
 
 PROLOGUE = b"glow/1 link"
-VERSION = 1
 WRONG_VERSION = b"glow 1-1"
+"""Answered once, without a frame around it, to whoever begins with another version: the versions spoken here."""
+UPGRADE = "upgrade the older of the two"
 HANDSHAKE_FRAME = 1024
+"""Bytes of a frame before the peer has proven its key, at most."""
+_VERSION_BYTE = bytes((WIRE_VERSION,))
 LENGTH = struct.Struct(">I")
 _pack_length = LENGTH.pack
 
@@ -26,7 +29,7 @@ def frame(content: bytes) -> bytes:
 
 
 class FrameReader:
-    """Splits a byte stream into frames of at most `limit` bytes."""
+    """Splits a byte stream into frames of at most `limit` bytes. `limit` may be changed between two calls of `feed`."""
 
     def __init__(self, limit: int) -> None:
         self.limit = limit
@@ -35,32 +38,49 @@ class FrameReader:
         self._wanted = LENGTH.size
 
     def feed(self, data: bytes) -> list[bytes]:
-        """The frames that `data` completes. Raises BadFrame for a length over the limit."""
-        self._parts.append(data)
-        self._size += len(data)
+        """The frames that `data` completes, in order; `feed(b"")` looks again after `limit` was raised.
+
+        A length over the limit raises BadFrame, the peer's fault, but not before the frames in front of it are
+        handed out: they may end a handshake, and with it the limit. Raises BadHandshake if the peer says in plain
+        bytes that it speaks another version.
+        """
+        if data:
+            self._parts.append(data)
+            self._size += len(data)
         if self._size < self._wanted:
             return []
-        buffer = data if len(self._parts) == 1 else b"".join(self._parts)
-        frames, offset, size = [], 0, len(buffer)
-        wanted = LENGTH.size
+        buffer = self._parts[0] if len(self._parts) == 1 else b"".join(self._parts)
+        frames, rest = self._split(buffer)
+        self._parts, self._size = [rest] if rest else [], len(rest)
+        return frames
+
+    def _split(self, buffer: bytes) -> tuple[list[bytes], bytes]:
+        frames: list[bytes] = []
+        offset, size = 0, len(buffer)
+        self._wanted = LENGTH.size
         while size - offset >= LENGTH.size:
             (length,) = LENGTH.unpack_from(buffer, offset)
             if length > self.limit:
-                raise BadFrame(f"a frame says that it has {length} bytes; at most {self.limit} are allowed here")
-            wanted = LENGTH.size + length
-            if size - offset < wanted:
+                if frames:
+                    break
+                raise _too_long(buffer, length, self.limit)
+            start, end = offset + LENGTH.size, offset + LENGTH.size + length
+            if end > size:
+                self._wanted = end - offset
                 break
-            frames.append(buffer[offset + LENGTH.size : offset + wanted])
-            offset += wanted
-            wanted = LENGTH.size
-        self._parts = [buffer[offset:]] if offset < size else []
-        self._size = size - offset
-        self._wanted = wanted
-        return frames
+            frames.append(buffer[start:end])
+            offset = end
+        return frames, buffer[offset:]
 
     def rest(self) -> bytes:
-        """What was fed and belongs to no whole frame yet."""
+        """What was fed and has not been handed out."""
         return b"".join(self._parts)
+
+
+def _too_long(buffer: bytes, length: int, limit: int) -> BadFrame | BadHandshake:
+    if buffer.startswith(WRONG_VERSION[: LENGTH.size]):  # as a length it would be 1.7 GB
+        return BadHandshake("the peer speaks another version of the wire", hint=UPGRADE)
+    return BadFrame(f"a frame says that it has {length} bytes; at most {limit} are allowed here")
 
 
 class LinkHandshake:
@@ -95,7 +115,7 @@ class LinkHandshake:
 
     def start(self) -> bytes:
         """The initiator's first frame."""
-        return bytes((VERSION,)) + self._noise.write()
+        return _VERSION_BYTE + self._noise.write()
 
     def receive(self, content: bytes) -> bytes | None:
         """Takes a frame; returns the one to answer with, None if there is none."""
@@ -104,27 +124,28 @@ class LinkHandshake:
         if self._first:
             content = self._check_version(content)
         payload = self._noise.read(content)
-        if self._initiator:
-            answer = self._noise.write(self._hello)
+        if self._noise.done:
             self._finish(decode_hello(payload, self._noise.remote_static, self._expected))
-            return answer
-        if not self._noise.done:
-            return bytes((VERSION,)) + self._noise.write(self._hello)
-        self._finish(decode_hello(payload, self._noise.remote_static, self._expected))
-        return None
+            return None
+        if not self._initiator:
+            return _VERSION_BYTE + self._noise.write(self._hello)
+        hello = decode_hello(payload, self._noise.remote_static, self._expected)
+        answer = self._noise.write(self._hello)
+        self._finish(hello)
+        return answer
 
     def _check_version(self, content: bytes) -> bytes:
         self._first = False
-        if content[:1] != bytes((VERSION,)):
-            error = BadHandshake("the peer speaks another version of the wire", hint="upgrade the older of the two")
+        if content[:1] != _VERSION_BYTE:
+            error = BadHandshake("the peer speaks another version of the wire", hint=UPGRADE)
             error.answer = b"" if self._initiator else WRONG_VERSION
             raise error
         return content[1:]
 
     def _finish(self, hello: Hello) -> None:
-        self.done = True
-        self.peer_key, self.peer_instance = hello.key, hello.instance
-        self.hash = self._noise.hash
         self.cipher = choose_cipher(offered(), hello.ciphers)
         send, receive = self._noise.split()
         self.sealer, self.opener = Sealer(self.cipher, send), Opener(self.cipher, receive)
+        self.peer_key, self.peer_instance = hello.key, hello.instance
+        self.hash = self._noise.hash
+        self.done = True

@@ -1,8 +1,8 @@
 """`Noise_XX_25519_ChaChaPoly_BLAKE2b`, as links and sessions shake hands (noiseprotocol.org, revision 34).
 
-    -> e
-    <- e, ee, s, es
-    -> s, se
+-> e
+<- e, ee, s, es
+-> s, se
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ def rekey(key: bytes) -> bytes:
 
 
 class HandshakeXX:
-    """One side of a handshake: `write` and `read` in turn until `done`. Any BadHandshake ends it for good.
+    """One side of a handshake: `write` and `read` in turn until `done`.
 
     `hash` then binds to this very handshake, `remote_static` is the peer's X25519 key, and `split` gives the keys.
     """
@@ -98,7 +98,18 @@ class HandshakeXX:
         return message + self._seal(payload)
 
     def read(self, message: bytes) -> bytes:
-        """Takes the peer's next message; returns its payload. Raises BadHandshake."""
+        """Takes the peer's next message; returns its payload.
+
+        Raises BadHandshake, and then all is as before: whoever throws in a forged message ends no handshake.
+        """
+        before = self.__dict__.copy()
+        try:
+            return self._read(message)
+        except BadHandshake:
+            self.__dict__ = before
+            raise
+
+    def _read(self, message: bytes) -> bytes:
         offset = 0
         for token in self._next(mine=False):
             if token == "e":

@@ -108,12 +108,15 @@ def split_bundle(bundle: bytes) -> list[bytes]:
 
 
 def pack_unreachable(reason: UnreachableReason, offending: bytes) -> bytes:
-    """The payload of an UNREACHABLE about a packet with the payload `offending`."""
-    return bytes((reason,)) + offending[:QUOTED]
+    """The payload of an UNREACHABLE about a packet with the payload `offending`, and never longer than that.
+
+    Nothing is to be said about an empty one: there would be nothing to know it by.
+    """
+    return bytes((reason,)) + offending[: min(QUOTED, max(len(offending) - 1, 0))]
 
 
 def parse_unreachable(payload: bytes) -> tuple[int, bytes]:
-    """(reason, quoted). Raises BadPacket, the peer's fault."""
+    """(reason, quoted); the reason may be one that this version does not know. Raises BadPacket, the peer's fault."""
     if not 1 <= len(payload) <= 1 + QUOTED:
         raise BadPacket("an UNREACHABLE has the wrong length")
     return payload[0], bytes(payload[1:])
