@@ -110,6 +110,7 @@ class LinkHandshake:
         self._initiator = initiator
         self._expected = expected
         self._first = True
+        self._ended = False
         self._noise = HandshakeXX(key, PROLOGUE, initiator, random)
         self._hello = encode_hello(key.public, instance)
 
@@ -118,7 +119,15 @@ class LinkHandshake:
         return _VERSION_BYTE + self._noise.write()
 
     def receive(self, content: bytes) -> bytes | None:
-        """Takes a frame; returns the one to answer with, None if there is none."""
+        """Takes a frame; returns the one to answer with, None if there is none. The first BadHandshake is the end."""
+        if self._ended:
+            raise BadHandshake("the handshake has ended")
+        self._ended = True
+        answer = self._answer(content)
+        self._ended = self.done
+        return answer
+
+    def _answer(self, content: bytes) -> bytes | None:
         if len(content) > HANDSHAKE_FRAME:
             raise BadHandshake("a handshake frame is too long")
         if self._first:
