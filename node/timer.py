@@ -25,16 +25,12 @@ class Timer:
         self._scope = trio.CancelScope()
         self.timed: set[Timed] = set()
 
-    def arm(self) -> None:
-        """To be called after any activity: a deadline may have come closer. Cheap if it has not."""
-        armed = self._armed
-        for timed in self.timed:
-            deadline = timed.next_deadline()
-            if deadline < armed:
-                armed = deadline
-        if armed < self._armed:
-            self._armed = armed
-            self._scope.deadline = armed
+    def arm(self, timed: Timed) -> None:
+        """To be called when the deadline of `timed` may have come closer. Cheap if it has not."""
+        deadline = timed.next_deadline()
+        if deadline < self._armed:
+            self._armed = deadline
+            self._scope.deadline = deadline
 
     async def run(self) -> None:
         while True:

@@ -6,6 +6,7 @@ A transport gives a connected stream socket; the handshake runs on it, then the 
 from __future__ import annotations
 
 import socket
+from collections.abc import Callable
 from typing import Any
 
 import trio
@@ -41,6 +42,9 @@ class Link:
         self.peer_instance: bytes = handshake.peer_instance
         self.hash: bytes = handshake.hash
         self.certified = False
+        self.introduced = False
+        self.up, self.down = trio.Event(), trio.Event()
+        self.measured: Callable[[Link], None] = lambda link: None
         self.since = trio.current_time()
         self.reason = ""
         self._router = router
@@ -48,6 +52,8 @@ class Link:
         self._frames = FrameReader(MAX_FRAME)
         self.queue = LinkQueue(self)
         self.liveness = Liveness(own, self.peer_address, self._probe, self.since)
+        self._topology: Any = None
+        self._rtt: float | None = None
         self._rest = rest
         self._pump = FramedSocket(sock, self._next_frame, self._received)
 
@@ -64,6 +70,18 @@ class Link:
 
     def kick(self, now: bool = False) -> None:
         self._pump.kick(now)
+
+    def topology_flow(self, make: Callable[[], Any]) -> Any:
+        """The one flow of this link's TOPOLOGY packets."""
+        if self._topology is None:
+            self._topology = make()
+        return self._topology
+
+    def next_deadline(self) -> float:
+        return self.liveness.next_deadline()
+
+    def on_timer(self, now: float) -> None:
+        self.liveness.on_timer(now)
 
     def _probe(self, flow: Any) -> None:
         self.queue.ready(flow)
@@ -82,6 +100,9 @@ class Link:
             for ciphertext in self._frames.feed(data):
                 self.liveness.heard(trio.current_time())
                 router.receive(self, self._opener.open(ciphertext))
+            if self.liveness.rtt != self._rtt:
+                self._rtt = self.liveness.rtt
+                self.measured(self)
 
     async def run(self) -> str:
         """Carries packets until the link ends; returns why."""

@@ -35,6 +35,7 @@ class Neighbourhood(Protocol):
 
     def link_up(self, link: Link) -> None: ...
     def link_down(self, link: Link) -> None: ...
+    def link_measured(self, link: Link) -> None: ...
 
 
 @dataclass
@@ -109,7 +110,7 @@ class LinkManager:
             self._router.counters["half_open_dropped"] += 1
             stream.socket.close()
             return
-        await self._carry(self._make(stream, handshake, kind, f"{kind}://{host}", rest))
+        await self.carry(self._make(stream, handshake, kind, f"{kind}://{host}", rest))
 
     def _admit(self, token: object, host: str, scope: trio.CancelScope) -> None:
         """Bounds half-open handshakes, in all and per host: the oldest goes."""
@@ -137,12 +138,12 @@ class LinkManager:
         self.initiated.add(link)
         return link
 
-    def keep(self, url: str, expected: bytes | None) -> Standing:
-        """Dials `url` until it answers, and again whenever the link ends."""
+    def keep(self, url: str, expected: bytes | None, link: Link | None = None) -> Standing:
+        """Dials `url` until it answers, and again whenever the link ends; `link` is one that is up already."""
         for standing in self.standing:
             if standing.url == url:
                 return standing
-        standing = Standing(url, expected)
+        standing = Standing(url, expected, link=link)
         self.standing.append(standing)
         self._nursery.start_soon(self._keep, standing)
         return standing
@@ -150,6 +151,10 @@ class LinkManager:
     async def _keep(self, standing: Standing) -> None:
         delay = BACK_OFF[0]
         with standing.scope:
+            if standing.link is not None:
+                standing.state = "up"
+                await standing.link.down.wait()
+                standing.link = None
             while True:
                 standing.state = "connecting"
                 try:
@@ -158,7 +163,7 @@ class LinkManager:
                     standing.reason = getattr(error, "message", "") or str(error)
                 else:
                     standing.state, standing.reason = "up", ""
-                    standing.reason = await self._carry(link)
+                    standing.reason = await self.carry(link)
                     standing.link = None
                     if trio.current_time() - link.since > STABLE:
                         delay = BACK_OFF[0]
@@ -172,7 +177,7 @@ class LinkManager:
         sock = socket.socket(fileno=stream.socket.detach())
         return Link(self._router, sock, handshake, kind, url, self._key.address, rest)
 
-    async def _carry(self, link: Link) -> str:
+    async def carry(self, link: Link) -> str:
         """Runs a link until it ends; returns why. Of two links of a kind to one node the lower address ends the older."""
         if link.peer_key == self._key.public:
             link.close("it leads to this node itself")
@@ -181,7 +186,9 @@ class LinkManager:
             if other.peer_instance == link.peer_instance and other.kind == link.kind:
                 other.close("a newer link to the same node took its place")
         self._router.links.add(link)
+        link.measured = self._neighbourhood.link_measured
         self._neighbourhood.link_up(link)
+        link.up.set()
         try:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(self._limit_uncertified, link)
@@ -194,6 +201,7 @@ class LinkManager:
             self.pairing.discard(link)
             self._router.link_gone(link)
             self._neighbourhood.link_down(link)
+            link.down.set()
 
     async def _limit_uncertified(self, link: Link) -> None:
         await trio.sleep(UNCERTIFIED_TIME)

@@ -1,0 +1,206 @@
+"""Who belongs to a namespace: certificates, and the one place that judges them
+(docs/concepts/security.md, Authority).
+
+The chain is user key -> administrator -> node, never longer. The namespace is the user's key. An administrator's
+certificate and another one of the same key are kept side by side: only the user key takes administration away.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
+
+from firefly.envelope import Envelope, open_envelope, sign
+from firefly.errors import BadRecord
+from firefly.keys import NodeKey
+from node.routing import Place, Refusal, Standing, Statement
+
+ADMIN, MEMBER, GUEST, RELAY = 1, 2, 3, 4
+DAY = 86400
+LIFE = {ADMIN: 730 * DAY, MEMBER: 30 * DAY, GUEST: 30 * DAY, RELAY: 30 * DAY}
+"""Seconds from issue to expiry, at most, by role."""
+RENEW_AFTER = 20 * DAY
+"""Age at which any administrator signs a new certificate and floods it; an administrator's is renewed by the user key."""
+TOLERANCE = 300
+"""Seconds by which the clocks of two devices may differ."""
+Key = Annotated[bytes, Meta(min_length=32, max_length=32)]
+Seconds = Annotated[int, Meta(ge=0, le=2**40)]
+
+
+class Certificate(msgspec.Struct, array_like=True, frozen=True):
+    """`issued` and `expires` in Unix seconds."""
+
+    namespace: Key
+    key: Key
+    role: int
+    issued: Seconds
+    expires: Seconds
+
+
+_decode = msgspec.msgpack.Decoder(Certificate).decode
+
+
+def certify(signer: NodeKey, namespace: bytes, key: bytes, role: int, now: float) -> bytes:
+    """A signed certificate for `key`: by the user key for administrators, by an administrator for others."""
+    issued = int(now)
+    body = msgspec.msgpack.encode(Certificate(namespace, key, role, issued, issued + LIFE[role]))
+    return sign("certificate", body, signer)
+
+
+def decode_certificate(body: bytes) -> Certificate:
+    """Raises BadRecord."""
+    try:
+        certificate = _decode(body)
+    except (msgspec.MsgspecError, ValueError) as error:
+        raise BadRecord("a certificate is malformed", cause=str(error)) from None
+    if certificate.role not in LIFE or certificate.expires <= certificate.issued:
+        raise BadRecord("a certificate names no role, or ends before it begins")
+    if certificate.expires - certificate.issued > LIFE[certificate.role]:
+        raise BadRecord("a certificate lives longer than its role allows")
+    return certificate
+
+
+@dataclass(frozen=True)
+class Held:
+    """A certificate that is kept, and who signed it."""
+
+    certificate: Certificate
+    signer: bytes
+    data: bytes
+
+
+class CertificateBook:
+    """The certificates of the namespaces that a node is in, as a kind of statement that floods.
+
+    `changed` is called when what a key may do has changed. Times are those of the system's clock.
+    """
+
+    name = "certificate"
+    limit = 4096
+    size = 1024
+    lifetime = math.inf
+    introduces = True
+
+    def __init__(self, changed: Callable[[], None], clock: Callable[[], float] = time.time) -> None:
+        self.namespaces: set[bytes] = set()
+        self._changed = changed
+        self._clock = clock
+        self._held: dict[
+            tuple[bytes, bytes, bool], Held
+        ] = {}  # by namespace, key, and whether it makes an administrator
+
+    def accept(self, envelope: Envelope, now: float) -> Place | Refusal:
+        """Judges a statement. Raises BadRecord if it is malformed."""
+        certificate = decode_certificate(envelope.body)
+        if certificate.namespace not in self.namespaces:
+            return Refusal.UNKNOWN_NAMESPACE
+        if not self._in_time(certificate):
+            return Refusal.EXPIRED
+        refusal = self._judge_signer(certificate, envelope.signer, now)
+        if refusal is not None:
+            return refusal
+        slot = (b"admin" if certificate.role == ADMIN else b"") + certificate.key
+        return Place(certificate.namespace, slot, certificate.issued, subject=certificate.key)
+
+    def _judge_signer(self, certificate: Certificate, signer: bytes, now: float) -> Refusal | None:
+        """The user key signs administrators and nothing else; administrators sign all others."""
+        namespace = certificate.namespace
+        if (certificate.role == ADMIN) != (signer == namespace):
+            return Refusal.NOT_CERTIFIED
+        if signer == namespace or self.is_admin(namespace, signer):
+            return None
+        unknown = self.standing(namespace, signer, now) is Standing.UNKNOWN
+        return Refusal.UNKNOWN_SIGNER if unknown else Refusal.NOT_CERTIFIED
+
+    def kept(self, statement: Statement, now: float) -> None:
+        certificate = decode_certificate(statement.envelope.body)
+        self._held[_slot(certificate)] = Held(certificate, statement.envelope.signer, statement.data)
+        self._changed()
+
+    def dropped(self, statement: Statement, now: float) -> None:
+        self._held.pop(_slot(decode_certificate(statement.envelope.body)), None)
+        self._changed()
+
+    def _in_time(self, certificate: Certificate) -> bool:
+        now = self._clock()
+        return certificate.issued - TOLERANCE <= now <= certificate.expires + TOLERANCE
+
+    def find(self, namespace: bytes, key: bytes) -> Held | None:
+        """The valid certificate of a key, an administrator's before another."""
+        held = self._administration(namespace, key)
+        if held is not None:
+            return held
+        held = self._held.get((namespace, key, False))
+        valid = held and self._in_time(held.certificate) and self._administration(namespace, held.signer)
+        return held if valid else None
+
+    def _administration(self, namespace: bytes, key: bytes) -> Held | None:
+        held = self._held.get((namespace, key, True))
+        return held if held is not None and self._in_time(held.certificate) else None
+
+    def role(self, namespace: bytes, key: bytes) -> int:
+        """The role of a key in a namespace, 0 if it has none."""
+        held = self.find(namespace, key)
+        return held.certificate.role if held is not None else 0
+
+    def is_admin(self, namespace: bytes, key: bytes) -> bool:
+        return self._administration(namespace, key) is not None
+
+    def standing(self, namespace: bytes, key: bytes, now: float) -> Standing:
+        """What routing asks before it believes a record."""
+        if (namespace, key, True) not in self._held and (namespace, key, False) not in self._held:
+            return Standing.UNKNOWN
+        return Standing.CERTIFIED if self.find(namespace, key) is not None else Standing.REFUSED
+
+    def shared(self, own: bytes, peer: bytes) -> list[bytes]:
+        """The namespaces in which both keys are certified."""
+        return [namespace for namespace in self.namespaces if self.find(namespace, own) and self.find(namespace, peer)]
+
+    def chain(self, namespace: bytes, key: bytes) -> list[bytes]:
+        """The envelopes that prove a key's certificate, the administrator's first."""
+        held = self.find(namespace, key)
+        if held is None:
+            return []
+        signer = self._administration(namespace, held.signer)
+        return ([signer.data] if signer is not None else []) + [held.data]
+
+    def keys(self, namespace: bytes) -> list[bytes]:
+        """Every key with a valid certificate."""
+        held = dict.fromkeys(key for space, key, _ in self._held if space == namespace)
+        return [key for key in held if self.find(namespace, key)]
+
+    def due_for_renewal(self, namespace: bytes) -> list[Certificate]:
+        """Certificates that an administrator should sign anew."""
+        due = self._clock() - RENEW_AFTER
+        held = [
+            entry.certificate for (space, _, admin), entry in self._held.items() if space == namespace and not admin
+        ]
+        return [certificate for certificate in held if certificate.issued < due]
+
+
+def _slot(certificate: Certificate) -> tuple[bytes, bytes, bool]:
+    return certificate.namespace, certificate.key, certificate.role == ADMIN
+
+
+def check_chain(namespace: bytes, envelopes: list[bytes], key: bytes, now: float) -> Certificate:
+    """The certificate of `key` that the envelopes prove, for a joiner that knows nothing yet. Raises BadRecord."""
+    book = CertificateBook(lambda: None, lambda: now)
+    book.namespaces.add(namespace)
+    for data in envelopes:
+        envelope = open_envelope(data)
+        place = book.accept(envelope, now)
+        if isinstance(place, Place):
+            book.kept(Statement(book, place, envelope, data, now), now)
+    held = book.find(namespace, key)
+    if held is None:
+        raise BadRecord(
+            "the certificates do not prove that the device belongs to the namespace",
+            hint="check the clocks of both devices",
+        )
+    return held.certificate

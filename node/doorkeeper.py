@@ -1,0 +1,271 @@
+"""Lets devices in: invites, what becomes of them, and joining elsewhere (docs/concepts/security.md, Pairing)."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+
+import msgspec
+import trio
+
+from firefly.address import address_of
+from firefly.errors import BadMessage, GlowError, InvalidArgument, Unreachable
+from node.certificates import ADMIN
+from node.identity import check_label, keep, suggest_label
+from node.links import SHAREABLE
+from node.links.link import Link
+from node.node import Node
+from node.pairing import (
+    ASK,
+    GRANT,
+    REFUSE,
+    Invite,
+    InviteRefusedError,
+    Joined,
+    decode_ask,
+    find_invite,
+    format_link,
+    make_ask,
+    make_grant,
+    make_refusal,
+    new_invite,
+    parse_link,
+    take_answer,
+)
+from node.store import Store
+
+ANSWER_TIME = 630.0
+"""Seconds that a joiner waits: the inviter's person has 10 minutes."""
+MAX_INVITES = 64
+
+
+@dataclass
+class Asked:
+    """A device with a right proof that waits for a person."""
+
+    invite: Invite
+    link: Link
+    label: str
+
+
+@dataclass
+class Happened:
+    """What became of an invite: asked, joined or refused."""
+
+    what: str
+    invite: bytes
+    label: str = ""
+    address: bytes = b""
+    detail: str = ""
+
+
+class Doorkeeper:
+    """The invites of a node, and the devices at its door."""
+
+    def __init__(self, node: Node) -> None:
+        self._node = node
+        self._invites: dict[bytes, Invite] = {}
+        self._asked: dict[bytes, Asked] = {}
+        self._listeners: set[trio.MemorySendChannel[Happened]] = set()
+        self._answers: dict[Link, Callable[[int, bytes], None]] = {}
+        node.pair = self._pair
+
+    def load(self) -> None:
+        """Takes up the invites that are still valid (blocking)."""
+        for packed in self._node.store.invites():
+            invite = msgspec.msgpack.decode(packed, type=Invite)
+            if invite.expires > time.time():
+                self._invites[invite.id] = invite
+            else:
+                self._node.store.remove_invite(invite.id)
+
+    # --- inviting
+
+    async def invite(self, name: str, role: int, lifetime: float, accept: bool) -> tuple[Invite, str]:
+        """A new invite, on disk when this returns, and its link. Raises Denied's kin if this node cannot invite."""
+        if name:
+            check_label(name)
+        if role == ADMIN:
+            raise InvalidArgument("a new administrator needs the user key", hint="invite it as a member")
+        if len(self._invites) >= MAX_INVITES:
+            raise InvalidArgument(f"over {MAX_INVITES} invites are open", hint="wait until some have expired")
+        invite = new_invite(name, role, accept, time.time(), min(max(lifetime, 1.0), 30 * 86400.0))
+        packed = msgspec.msgpack.encode(invite)
+        await self._node.store.run(lambda store: store.add_invite(invite.id, packed))
+        self._invites[invite.id] = invite
+        addresses = [url for url in self._node.listening if url.partition(":")[0] in SHAREABLE]
+        return invite, format_link(self._node.key.public, invite.secret, addresses)
+
+    async def events(self, invite: bytes) -> AsyncIterator[Happened]:
+        """What becomes of one invite, from now on."""
+        send, receive = trio.open_memory_channel[Happened](64)
+        self._listeners.add(send)
+        try:
+            async for happened in receive:
+                if happened.invite == invite:
+                    yield happened
+        finally:
+            self._listeners.discard(send)
+
+    def _tell(self, happened: Happened) -> None:
+        for listener in list(self._listeners):
+            try:
+                listener.send_nowait(happened)
+            except trio.WouldBlock:
+                self._listeners.discard(listener)
+                listener.close()
+
+    def _pair(self, link: Link, step: int, body: bytes) -> None:
+        if step == ASK:
+            self._ask(link, body)
+        elif step in (GRANT, REFUSE):
+            answer = self._answers.pop(link, None)
+            if answer is None:
+                raise BadMessage("an answer to a pairing that was not begun")
+            answer(step, body)
+        else:
+            raise BadMessage(f"there is no step {step} of pairing")
+
+    def _ask(self, link: Link, body: bytes) -> None:
+        ask = decode_ask(body)
+        invite = find_invite(list(self._invites.values()), ask, link.hash, time.time())
+        if invite is None:
+            self._refuse(link, "the invite is not valid (any more)")
+        elif not self._node.links.begin_pairing(link):
+            self._refuse(link, "too many devices wait at the door; try again in a while")
+        else:
+            asked = Asked(invite, link, invite.name or suggest_label(ask.label))
+            if invite.accept:
+                self._node.start_soon(self._admit, asked)
+            else:
+                self._asked[invite.id] = asked
+                self._tell(Happened("asked", invite.id, asked.label, link.peer_address, link.url))
+
+    async def confirm(self, invite: bytes, accept: bool) -> None:
+        """The person's answer. Raises InvalidArgument if nobody waits."""
+        asked = self._asked.pop(invite, None)
+        if asked is None:
+            raise InvalidArgument("no device waits with this invite", hint="it may have given up; try again")
+        if accept:
+            await self._admit(asked)
+        else:
+            self._refuse(asked.link, "the person at the other device said no")
+            self._tell(Happened("refused", invite, detail="you said no"))
+
+    async def _admit(self, asked: Asked) -> None:
+        """Uses the invite up and certifies the device; both are on disk before it hears of it."""
+        node, invite, link = self._node, asked.invite, asked.link
+        if self._invites.pop(invite.id, None) is None:
+            self._refuse(link, "the invite is used up")
+            return
+        await node.store.run(lambda store: store.remove_invite(invite.id))
+        directory = node.directory
+        if directory is None or directory.secret is None or node.role != ADMIN:
+            self._refuse(link, "this device may not invite")
+            return
+        label = self._free_label(asked.label, link.peer_key)
+        chain = node.book.chain(directory.namespace, node.key.public)
+        grant, statements = make_grant(
+            node.key, directory.namespace, chain, directory.secret, invite, link.peer_key, label, link.hash, time.time()
+        )
+        for statement in statements:
+            await node.store.run(lambda store, data=statement: keep(store, directory.namespace, data, link.peer_key))
+        node.mesh.flooding.send_pair(link, GRANT, grant)
+        node.router.flush()
+        for statement in statements:
+            node.publish(statement)
+        self._tell(Happened("joined", invite.id, label, link.peer_address))
+
+    def _free_label(self, wished: str, key: bytes) -> str:
+        """The wished label, or one like it if another node has it."""
+        directory = self._node.directory
+        taken = {entry.label for entry in directory.entries() if entry.key != key} if directory is not None else set()
+        label, number = wished, 2
+        while label in taken:
+            label, number = f"{wished[:58]}-{number}", number + 1
+        return label
+
+    def _refuse(self, link: Link, reason: str) -> None:
+        self._node.mesh.flooding.send_pair(link, REFUSE, make_refusal(reason))
+        self._node.router.flush()
+
+    # --- joining
+
+    async def join(self, text: str, label: str) -> None:
+        """Joins by an invite link; returns when this node is certified and its standing links are kept.
+
+        Raises BadInvite, InviteRefusedError, Unreachable, and what the pairing finds wrong.
+        """
+        inviter, secret, addresses = parse_link(text)
+        if self._node.namespace is not None:
+            raise InviteRefusedError(
+                "this device belongs to a namespace already",
+                cause="a device is in one namespace for now",
+                hint="use another `--home` for a second one",
+            )
+        if label:
+            check_label(label)
+        link = await self._dial(addresses, inviter)
+        joined = await self._pair_over(link, secret, label)
+        await self._settle(joined, addresses, inviter)
+        self._node.after_joining(link)
+
+    async def _dial(self, addresses: list[str], inviter: bytes) -> Link:
+        reasons = []
+        for address in addresses:
+            try:
+                link = await self._node.links.dial(address, inviter)
+            except (GlowError, OSError) as error:
+                reasons.append(f"{address}: {getattr(error, 'message', error)}")
+            else:
+                self._node.links.pairing.add(link)
+                return link
+        raise Unreachable(
+            "the inviting device cannot be reached",
+            cause="; ".join(reasons) or "the link names no address",
+            hint="is it switched on, and on the same network?",
+        )
+
+    async def _pair_over(self, link: Link, secret: bytes, label: str) -> Joined:
+        node = self._node
+        send, receive = trio.open_memory_channel[tuple[int, bytes]](1)
+        self._answers[link] = lambda step, body: send.send_nowait((step, body))
+        node.start_soon(node.links.carry, link)
+        try:
+            await link.up.wait()
+            node.mesh.flooding.send_pair(link, ASK, make_ask(secret, link.hash, label))
+            node.router.flush()
+            with trio.move_on_after(ANSWER_TIME):
+                async with trio.open_nursery() as nursery:
+                    nursery.start_soon(_until_down, link, send)
+                    step, body = await receive.receive()
+                    nursery.cancel_scope.cancel()
+                return take_answer(step, body, node.key, secret, link.hash, time.time())
+        except trio.EndOfChannel:
+            raise Unreachable("the inviting device ended the pairing", cause=link.reason) from None
+        finally:
+            self._answers.pop(link, None)
+        raise InviteRefusedError("nobody answered at the inviting device within ten minutes")
+
+    async def _settle(self, joined: Joined, addresses: list[str], inviter: bytes) -> None:
+        """Writes what was won, then enters the namespace."""
+        node, namespace = self._node, joined.certificate.namespace
+
+        def write(store: Store) -> None:
+            for data in joined.certificates[:-1]:
+                keep(store, namespace, data, inviter)
+            keep(store, namespace, joined.certificates[-1], node.key.public)
+            keep(store, namespace, joined.name, node.key.public)
+            for address in addresses:
+                store.add_link(address, inviter)
+            if joined.secret:
+                store.set("namespace-key", joined.secret)
+            store.set("namespace", namespace)
+
+        await node.store.run(write)
+
+
+async def _until_down(link: Link, send: trio.MemorySendChannel[tuple[int, bytes]]) -> None:
+    await link.down.wait()
+    send.close()

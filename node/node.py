@@ -1,0 +1,278 @@
+"""A running node: every part of it, wired together in one place."""
+
+from __future__ import annotations
+
+import os
+import platform
+import random
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+import trio
+
+from firefly.client import Glow
+from firefly.keys import NodeKey
+from firefly.runtime import Caller, Workers
+from node.certificates import ADMIN, MEMBER, CertificateBook, certify
+from node.directory import Contents, Directory, DirectoryKind, NameKind, NamespaceKey, Resource, directory_statement
+from node.home import Home
+from node.identity import check_label
+from node.links.link import Link
+from node.links.manager import LinkManager
+from node.peers import Peers
+from node.router import Router
+from node.routing import Mesh, MeshEvents, TopologyFlow
+from node.store import Store
+from node.timer import Timer
+
+KIND_PENALTY = {"tcp": 0, "unix": 0, "memory": 0}
+"""µs that a link's kind adds to its cost."""
+DESCRIBE_DELAY = 0.05
+"""Seconds that changes of the resource table are collected before the directory is told."""
+RENEWAL_CHECK = 3600.0
+
+
+class Node:
+    """Wires keys, routing, sessions, links and directory. `nursery` ends with the node."""
+
+    def __init__(self, home: Home, store: Store, key: NodeKey, nursery: trio.Nursery, workers: Workers) -> None:
+        self.home = home
+        self.store = store
+        self.key = key
+        self.address = key.address
+        self.instance = os.urandom(8)
+        self.started = datetime.now(UTC)
+        self.listening: list[str] = []
+        self.namespace: bytes | None = None
+        self.directories: dict[bytes, Directory] = {}
+        self.own_resources: Callable[[], list[Resource]] = list
+        self.pair: Callable[[Link, int, bytes], None] = lambda link, step, body: None
+        self._nursery = nursery
+        self._describing = self._loading = False
+        self.book = CertificateBook(self._certificates_changed)
+        self.router = Router(key.address, trio.current_time)
+        self.timer = Timer(self._after_timer)
+        self.mesh = Mesh(
+            key,
+            self.instance,
+            self.book.standing,
+            MeshEvents(
+                ready=self._topology_ready,
+                changed=self._routes_changed,
+                restarted=self._restarted,
+                cloned=self._cloned,
+                pair=lambda link, step, body, now: self.pair(link, step, body),  # type: ignore[arg-type]
+            ),
+            random.random,
+            kinds=(
+                _Kept(self, self.book),
+                _Kept(self, NameKind(self.book, self.directories, self._directory_changed)),
+                _Kept(self, DirectoryKind(self.book, self.directories, self._directory_changed), stored=False),
+            ),
+        )
+        self.router.mesh = self.mesh
+        self.peers = Peers(key, self.router, workers, self.caller_of, self.instance)
+        self.peers.resources_changed = self.describe_soon
+        self.router.sessions = self.peers.sessions
+        self.router.after_activity = lambda: self.timer.arm(self.peers.sessions)
+        self.links = LinkManager(key, self.instance, self.router, nursery, self)
+        self.timer.timed |= {self.mesh, self.peers.sessions}
+        self.glow = Glow(self.peers, key.address, key.public)
+
+    # --- the namespace
+
+    def enter(self, namespace: bytes, secret: NamespaceKey | None) -> None:
+        """Takes part in a namespace from now on; its statements are to be published next."""
+        self.namespace = namespace
+        self.book.namespaces.add(namespace)
+        self.directories[namespace] = Directory(namespace, self.book, secret)
+        self.mesh.join(namespace, int(time.time() * 1000), trio.current_time())
+        self.timer.arm(self.mesh)
+
+    def load(self) -> None:
+        """Comes back as the store says (blocking; before links are made)."""
+        namespace, secret = self.store.get("namespace"), self.store.get("namespace-key")
+        if namespace is not None:
+            self.enter(namespace, NamespaceKey(secret) if secret else None)
+            self._loading = True
+            for data in self.store.statements():
+                self.mesh.flooding.publish(data, trio.current_time())
+            self._loading = False
+
+    @property
+    def directory(self) -> Directory | None:
+        return self.directories.get(self.namespace) if self.namespace is not None else None
+
+    @property
+    def label(self) -> str:
+        directory = self.directory
+        return directory.label_of(self.address) if directory is not None else ""
+
+    @property
+    def role(self) -> int:
+        return self.book.role(self.namespace, self.key.public) if self.namespace is not None else 0
+
+    def caller_of(self, key: bytes) -> Caller:
+        """What the certificates say of a node; role 0 if nothing."""
+        from firefly.address import address_of
+
+        namespace = self.namespace or b""
+        return Caller(key, namespace, self.book.role(namespace, key), address_of(key))
+
+    def start_soon(self, task: Callable[..., Any], *arguments: Any) -> None:
+        """Runs a task for as long as the node runs."""
+        self._nursery.start_soon(task, *arguments)
+
+    def after_joining(self, link: Link) -> None:
+        """The store holds a namespace now: enters it, and shows itself over the link that led here."""
+        self.load()
+        for url, key in self.store.links():
+            self.links.keep(url, key, link if url == link.url else None)
+        self._introduce(link)
+        self._certificates_changed()
+        self.describe_soon()
+        self.router.flush()
+
+    def keep(self, kind: str, slot: bytes, identifier: bytes, data: bytes) -> None:
+        """Writes a statement to the store, behind what is written already."""
+        if self._loading:
+            return
+
+        async def write() -> None:
+            await self.store.run(lambda store: store.keep_statement(identifier, kind, slot, data))
+
+        self._nursery.start_soon(write)
+
+    def publish(self, data: bytes) -> None:
+        self.mesh.flooding.publish(data, trio.current_time())
+        self.timer.arm(self.mesh)
+        self.router.flush()
+
+    async def renew_certificates(self) -> None:
+        """An administrator signs a new certificate for whoever's is 20 days old."""
+        while True:
+            if self.namespace is not None and self.role == ADMIN:
+                for certificate in self.book.due_for_renewal(self.namespace):
+                    self.publish(
+                        certify(self.key, self.namespace, certificate.key, certificate.role, time.time())
+                    )
+            await trio.sleep(RENEWAL_CHECK)
+
+    # --- links (Neighbourhood)
+
+    def link_up(self, link: Link) -> None:
+        now = trio.current_time()
+        self.timer.timed.add(link)
+        namespaces = self.book.shared(self.key.public, link.peer_key)
+        link.certified = bool(namespaces)
+        self.mesh.link_up(link, link.peer_key, namespaces, now)
+        if namespaces or link in self.links.initiated:
+            self._introduce(link)
+        self.timer.arm(self.mesh)
+        self.timer.arm(link)
+        self.router.flush()
+
+    def link_down(self, link: Link) -> None:
+        now = trio.current_time()
+        self.timer.timed.discard(link)
+        self.mesh.link_down(link, now)
+        self.peers.sessions.link_lost(link, now)
+        self.timer.arm(self.mesh)
+        self.router.flush()
+
+    def _introduce(self, link: Link) -> None:
+        """Shows the neighbour our certificates, once."""
+        if self.namespace is not None and not link.introduced:
+            link.introduced = True
+            self.mesh.flooding.introduce(link, self.book.chain(self.namespace, self.key.public))
+
+    def link_measured(self, link: Link) -> None:
+        self.mesh.cost(link, link.liveness.cost + KIND_PENALTY.get(link.kind, 0), trio.current_time())
+        self.timer.arm(self.mesh)
+
+    # --- what the parts tell
+
+    def _topology_ready(self, link: Any) -> None:
+        link.queue.ready(link.topology_flow(lambda: TopologyFlow(self.mesh, link, self.address, link.peer_address)))
+        self.router.touch(link)
+
+    def _routes_changed(self) -> None:
+        self.router.routes_changed()
+
+    def _restarted(self, address: bytes, instance: bytes, now: float) -> None:
+        self.peers.sessions.peer_restarted(address, instance, now)
+
+    def _cloned(self, instance: bytes) -> None:
+        self.router.counters["clones"] += 1
+
+    def _certificates_changed(self) -> None:
+        now = trio.current_time()
+        for link in list(self.router.links):
+            namespaces = self.book.shared(self.key.public, link.peer_key)
+            link.certified = bool(namespaces)
+            self.mesh.link_certified(link, namespaces, now)
+            if namespaces:
+                self._introduce(link)
+        self.peers.forget_roles()
+        self.timer.arm(self.mesh)
+
+    def _directory_changed(self) -> None:
+        """Names are looked up when they are asked for; nothing is kept of them here."""
+
+    def _after_timer(self) -> None:
+        for link in list(self.router.links):
+            if link.liveness.down:
+                link.close("the neighbour has gone silent")
+        self.router.flush()
+
+    # --- what this node offers
+
+    def describe_soon(self) -> None:
+        """The resource table has changed: the directory is told, together with what changes meanwhile."""
+        if not self._describing:
+            self._describing = True
+            self._nursery.start_soon(self._describe)
+
+    async def _describe(self) -> None:
+        await trio.sleep(DESCRIBE_DELAY)
+        self._describing = False
+        directory = self.directory
+        if directory is None or directory.secret is None:
+            return
+        contents = Contents(platform_name(), self.own_resources())
+        self.publish(
+            directory_statement(self.key, directory.namespace, contents, directory.secret, time.time())
+        )
+
+    def serve(self, label: str, server: Any) -> bytes:
+        """Offers a resource of this OS process under a label; returns its id."""
+        check_label(label)
+        resource = os.urandom(16)
+        self.peers.host.add(resource, server, MEMBER)
+        self.peers.host.resources[resource].label = label
+        self.describe_soon()
+        return resource
+
+
+class _Kept:
+    """A kind whose accepted statements are also written to the store."""
+
+    def __init__(self, node: Node, kind: Any, stored: bool = True) -> None:
+        self.name, self.limit, self.size = kind.name, kind.limit, kind.size
+        self.lifetime, self.introduces = kind.lifetime, kind.introduces
+        self.accept, self.dropped = kind.accept, kind.dropped
+        self._node = node
+        self._kind = kind
+        self._stored = stored
+
+    def kept(self, statement: Any, now: float) -> None:
+        if self._stored:
+            slot = statement.place.namespace[:8] + statement.place.slot
+            self._node.keep(self.name, slot, statement.envelope.id, statement.data)
+        self._kind.kept(statement, now)
+
+
+def platform_name() -> str:
+    return f"{platform.system()} {platform.machine()}"

@@ -1,0 +1,345 @@
+"""The node as a resource: proto Node, which the command line and other nodes call."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import AsyncIterator, Callable
+from datetime import UTC, datetime, timedelta
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+import trio
+
+from firefly.errors import Denied, InvalidArgument, NoSuchResource, Unreachable
+from firefly.interfaces import core
+from firefly.runtime import Caller, current_call
+from node.certificates import ADMIN, MEMBER
+from node.directory import Directory, Entry, Resource
+from node.doorkeeper import Doorkeeper
+from node.host import ProcessHost
+from node.node import Node, platform_name
+from node.pairing import Invite, InviteRefusedError
+
+INTRODUCED = 60.0
+"""Seconds that an introduction is held until it is used."""
+SELF = "self"
+
+
+def glow_version() -> str:
+    try:
+        return version("glow")
+    except PackageNotFoundError:
+        return "unknown"
+
+
+class NodeProcess(core.NodeServer):
+    """Answers for the node itself. Reading is for members, changing for administrators, joining for the local user."""
+
+    def __init__(self, node: Node, processes: ProcessHost, doorkeeper: Doorkeeper, stop: Callable[[], None]) -> None:
+        self._node = node
+        self._processes = processes
+        self._doorkeeper = doorkeeper
+        self._stop = stop
+
+    # --- looking
+
+    def status(self) -> core.ProcessStatus:
+        return core.ProcessStatus(
+            id=self._node.address,
+            label=self._node.label,
+            kind=core.ProcessKind.BUILTIN,
+            program="node",
+            proto=self.proto,
+            state=core.ProcessState.RUNNING,
+            reason="",
+            restarts=0,
+            started=self._node.started,
+            os_process=os.getpid(),
+        )
+
+    def node_status(self) -> core.NodeStatus:
+        self._members_only()
+        node = self._node
+        router = node.router.counters + node.peers.counters + node.mesh.flooding.counters
+        return core.NodeStatus(
+            name=node.label,
+            address=node.address,
+            key=node.key.public,
+            namespace=node.namespace or bytes(32),
+            role=core.Role(node.role),
+            version=glow_version(),
+            platform=platform_name(),
+            home=str(node.home.path),
+            started=node.started,
+            listening=node.listening,
+            nodes=[self._summary(entry) for entry in self._entries()],
+            links=self._links(),
+            counters=dict(router),
+        )
+
+    def _entries(self) -> list[Entry]:
+        directory = self._node.directory
+        return directory.entries() if directory is not None else []
+
+    def _summary(self, entry: Entry) -> core.NodeSummary:
+        how, hops, reason = self._reach(entry.address)
+        return core.NodeSummary(
+            name=entry.label,
+            address=entry.address,
+            key=entry.key,
+            role=core.Role(self._node.caller_of(entry.key).role),
+            reachable=how != "unreachable",
+            how=how,
+            hops=hops,
+            reason=reason,
+            platform=entry.contents.platform,
+        )
+
+    def _reach(self, address: bytes) -> tuple[str, int, str]:
+        """(how, hops, why) a node is reached."""
+        node = self._node
+        if address == node.address:
+            return "this node", 0, ""
+        path = node.mesh.path(address)
+        link = node.mesh.next_hop(address, None)
+        if not path or link is None:
+            return "unreachable", 0, "no path leads there: it is off, or nothing that is on is linked to it"
+        if len(path) == 1:
+            return f"direct {link.kind}", 1, f"linked at {link.url}"
+        names = [self._name(hop) for hop in path[:-1]]
+        return f"via {' and '.join(names)}", len(path), "no link leads there directly"
+
+    def _name(self, address: bytes) -> str:
+        directory = self._node.directory
+        return (directory.label_of(address) if directory is not None else "") or address.hex()[:8]
+
+    def _links(self) -> list[core.LinkStatus]:
+        node, now = self._node, trio.current_time()
+        found = [
+            core.LinkStatus(
+                peer=self._name(link.peer_address),
+                address=link.peer_address,
+                kind=link.kind,
+                url=link.url,
+                state="up",
+                reason="" if link.certified else "the neighbour has shown no certificate yet",
+                round_trip=link.liveness.rtt,
+                since=datetime.now(UTC) - timedelta(seconds=now - link.since),
+                sent=link.sent_bytes,
+                received=link.received_bytes,
+            )
+            for link in node.router.links
+        ]
+        return found + [
+            core.LinkStatus(
+                peer="",
+                address=None,
+                kind=standing.url.partition(":")[0],
+                url=standing.url,
+                state=standing.state,
+                reason=standing.reason,
+                round_trip=None,
+                since=None,
+                sent=0,
+                received=0,
+            )
+            for standing in node.links.standing
+            if standing.state != "up"
+        ]
+
+    def resolve(self, name: str) -> core.Location:
+        self._members_only()
+        node_name, _, resource = name.partition("/")
+        entry = self._resolve_node(node_name)
+        address, key, label = entry
+        resource = resource.strip("/")
+        if not resource:
+            return core.Location(address, key, label, address, "", core.NodeServer.proto)
+        offered = self._offered(address)
+        for candidate in offered:
+            if resource in (candidate.label, candidate.id.hex()):
+                return core.Location(address, key, label, candidate.id, candidate.label, candidate.proto)
+        raise core.NoSuchName(name, sorted(candidate.label for candidate in offered))
+
+    def _resolve_node(self, name: str) -> tuple[bytes, bytes, str]:
+        node = self._node
+        if name in (SELF, ""):
+            return node.address, node.key.public, node.label
+        directory = node.directory
+        found = directory.find(name) if directory is not None else []
+        if len(found) != 1:
+            known = [entry.label for entry in (found or self._entries())]
+            raise core.NoSuchName(name, sorted(known))
+        return found[0].address, found[0].key, found[0].label
+
+    def _offered(self, address: bytes) -> list[Resource]:
+        if address == self._node.address:
+            return self.own_resources()
+        directory: Directory | None = self._node.directory
+        entry = directory.entry(address) if directory is not None else None
+        return entry.contents.resources if entry is not None else []
+
+    def own_resources(self) -> list[Resource]:
+        """What this node's processes offer right now."""
+        found = [
+            Resource(process.id, process.specification.label, process.proto, int(process.specification.access))
+            for process in self._processes.processes.values()
+            if process.id in self._node.peers.host.resources
+        ]
+        known = {resource.id for resource in found}
+        for identifier, entry in self._node.peers.host.resources.items():
+            if identifier not in known and getattr(entry, "label", ""):
+                found.append(Resource(identifier, entry.label, entry.proto, int(entry.access or MEMBER)))
+        return found[:1024]
+
+    def resources(self, node: bytes) -> list[core.ResourceStatus]:
+        self._members_only()
+        return [
+            core.ResourceStatus(resource.id, resource.label, resource.proto, core.Role(resource.access))
+            for resource in self._offered(node)
+        ]
+
+    def processes(self) -> list[core.ProcessStatus]:
+        self._members_only()
+        return [process.status() for process in self._processes.processes.values()]
+
+    def route(self, destination: bytes) -> list[core.Hop]:
+        self._members_only()
+        node = self._node
+        here = core.Hop(node.address, node.label, "", 0.0)
+        if destination == node.address:
+            return [here]
+        path = node.mesh.path(destination)
+        link = node.mesh.next_hop(destination, None)
+        if not path or link is None:
+            raise Unreachable(
+                "no path leads to the node", hint="`glow status` shows which nodes are linked; is it switched on?"
+            )
+        hops = [core.Hop(address, self._name(address), "", None) for address in path]
+        hops[0] = core.Hop(path[0], self._name(path[0]), link.kind, link.liveness.rtt)
+        return [here, *hops]
+
+    def echo(self, payload: bytes) -> bytes:
+        return payload
+
+    # --- changing
+
+    async def create(self, specification: core.Specification) -> core.ProcessStatus:
+        self._administrators_only()
+        process = await self._processes.create(specification)
+        return process.status()
+
+    async def kill(self, process: bytes) -> core.ProcessStatus:
+        self._administrators_only()
+        found = self._processes.find(process)
+        if found is None:
+            raise NoSuchResource("there is no such process here", hint="`glow ps NODE` lists them")
+        return await self._processes.kill(found)
+
+    async def invite(self, name: str, role: core.Role, lifetime: float, accept: bool) -> AsyncIterator[core.PairingEvent]:
+        self._administrators_only()
+        if self._node.role != ADMIN:
+            raise Denied(
+                "this device may not invite",
+                cause="only an administrator's device can",
+                hint="run `glow invite` on the first device of the namespace",
+            )
+        if not math.isfinite(lifetime):
+            raise InvalidArgument("the lifetime is not a number of seconds")
+        invite, link = await self._doorkeeper.invite(name, int(role), lifetime, accept)
+        events = self._doorkeeper.events(invite.id)
+        yield core.PairingEvent.created(_invite_value(invite, link))
+        async for happened in events:
+            yield self._event(happened)
+
+    def _event(self, happened: Any) -> core.PairingEvent:
+        kinds = core.PairingEvent
+        if happened.what == "asked":
+            return kinds.asked(
+                core.PairingEventAsked(happened.invite, happened.label, happened.address, happened.detail)
+            )
+        if happened.what == "joined":
+            return kinds.joined(core.PairingEventJoined(happened.label, happened.address))
+        return kinds.refused(core.PairingEventRefused(happened.detail))
+
+    async def confirm(self, invite: bytes, accept: bool) -> None:
+        self._administrators_only()
+        await self._doorkeeper.confirm(invite, accept)
+
+    async def join(self, link: str, name: str) -> core.NodeStatus:
+        self._local_only()
+        try:
+            await self._doorkeeper.join(link, name)
+        except InviteRefusedError as error:
+            raise core.InviteRefused(f"{error.message}: {error.cause}" if error.cause else error.message) from None
+        return self.node_status()
+
+    def stop(self) -> None:
+        self._local_only()
+        self._stop()
+
+    def introduce(self, id: bytes, key: bytes, narrowing: bytes) -> bytes:
+        """Makes a fresh id for `id` that only the node with `key` can use, with the caller's rights."""
+        call = current_call()
+        host = self._node.peers.host
+        entry = host.find(call.conversation, id)
+        if entry is None:
+            raise NoSuchResource("there is no such object here for this caller")
+        fresh = os.urandom(16)
+        introduced = Introduced(entry, call.caller, key)
+        host.resources[fresh] = introduced
+        self._node.start_soon(self._hold, fresh, introduced)
+        return fresh
+
+    async def _hold(self, fresh: bytes, introduced: Introduced) -> None:
+        with trio.move_on_after(INTRODUCED):
+            await introduced.used.wait()
+        if not introduced.used.is_set():
+            self._node.peers.host.resources.pop(fresh, None)
+
+    # --- who may
+
+    def _members_only(self) -> None:
+        _require(current_call().caller, MEMBER)
+
+    def _administrators_only(self) -> None:
+        _require(current_call().caller, ADMIN)
+
+    def _local_only(self) -> None:
+        if not current_call().caller.local:
+            raise Denied("only this device's own user may do this", hint="run it on the device itself")
+
+
+class Introduced:
+    """An object that was handed on: for one node, with the rights of whoever gave it."""
+
+    access = None
+
+    def __init__(self, entry: Any, giver: Caller, receiver: bytes) -> None:
+        self._entry = entry
+        self._giver = giver
+        self._receiver = receiver
+        self.used = trio.Event()
+
+    def _check(self, caller: Caller) -> Caller:
+        if caller.key != self._receiver:
+            raise NoSuchResource("there is no such resource here")
+        self.used.set()
+        return self._giver
+
+    def request(self, conversation: Any, lane: int, request: Any, caller: Caller) -> Any:
+        return self._entry.request(conversation, lane, request, self._check(caller))
+
+    def notified(self, conversation: Any, lane: int, notification: Any, caller: Caller) -> None:
+        self._entry.notified(conversation, lane, notification, self._check(caller))
+
+
+def _require(caller: Caller, role: int) -> None:
+    from firefly.runtime.server import check_access
+
+    check_access(caller, role)
+
+
+def _invite_value(invite: Invite, link: str) -> core.Invite:
+    return core.Invite(invite.id, link, invite.name, datetime.fromtimestamp(invite.expires, UTC))

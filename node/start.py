@@ -1,0 +1,202 @@
+"""`start(home)`: a node inside this OS process, until the block ends."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import trio
+
+from firefly.attachment import ATTACHES, LINKS
+from firefly.client import Glow
+from firefly.runtime import open_workers
+from node.attachment import Attachment, AttachedResource, Program
+from node.doorkeeper import Doorkeeper
+from node.home import Home
+from node.host import ProcessHost
+from node.identity import create_identity, load_node_key
+from node.node import Node
+from node.node_process import NodeProcess
+from node.store import Store
+
+DEFAULT_LISTEN = "tcp://0.0.0.0:0"
+FIRST_BYTE_TIME = 5.0
+MAX_ATTACHED = 1024
+
+
+@asynccontextmanager
+async def start(
+    home: Path | str | None = None, *, name: str | None = None, listen: Sequence[str] | None = None
+) -> AsyncIterator[RunningNode]:
+    """Runs the node of `home` and yields it; with no identity there, makes a first device called `name`.
+
+    It listens at `listen` (default: the addresses of the last time, else a free port that it keeps). Yields what
+    `firefly.connect` would, and more. Raises HomeInUse, LinkError, DamagedStore, NoIdentity.
+    """
+    place = Home(home)
+    place.make()
+    with place.lock():
+        words = "" if place.initialized else create_identity(place, name)
+        store = Store(place.database)
+        try:
+            async with _running(place, store, listen) as running:
+                running.words = words
+                yield running
+        finally:
+            store.close()
+
+
+class RunningNode(Glow):
+    """A node in this OS process: what `firefly.connect` yields, with the node's own side of it.
+
+    `words` are the 24 words of the user key if the identity was made just now, else empty.
+    """
+
+    def __init__(self, node: Node, doorkeeper: Doorkeeper, stopped: trio.Event) -> None:
+        super().__init__(node.peers, node.address, node.key.public)
+        self.words = ""
+        self.stopped = stopped
+        self._node = node
+        self._doorkeeper = doorkeeper
+
+    @property
+    def name(self) -> str:
+        return self._node.label
+
+    @property
+    def listening(self) -> list[str]:
+        return list(self._node.listening)
+
+    @property
+    def joined(self) -> bool:
+        """Whether this device belongs to a namespace."""
+        return self._node.namespace is not None
+
+    async def join(self, link: str, name: str = "") -> None:
+        """Joins a namespace by an invite link."""
+        await self._doorkeeper.join(link, name)
+
+    def serve(self, label: str, server: object) -> bytes:
+        """Offers a resource of this OS process under a label for as long as it runs; returns its id."""
+        return self._node.serve(label, server)
+
+
+@asynccontextmanager
+async def _running(home: Home, store: Store, listen: Sequence[str] | None) -> AsyncIterator[RunningNode]:
+    key = load_node_key(home)
+    stopped = trio.Event()
+    async with open_workers() as workers, trio.open_nursery() as nursery:
+        node = Node(home, store, key, nursery, workers)
+        nursery.start_soon(node.timer.run)
+        doorkeeper = Doorkeeper(node)
+        glow = RunningNode(node, doorkeeper, stopped)
+
+        async def attach(sock: socket.socket, program: Program, registered: Callable[[AttachedResource], None]) -> None:
+            attachment = Attachment(node.peers, sock, program=program)
+            attachment.on_registered = registered
+            await attachment.run()
+
+        async with trio.open_nursery() as supervised:
+            host = ProcessHost(home, store, node.peers.host, supervised, glow, attach, node.describe_soon)
+            process = NodeProcess(node, host, doorkeeper, stopped.set)
+            node.own_resources = process.own_resources
+            node.peers.host.add(node.address, process)
+            node.load()
+            doorkeeper.load()
+            await _listen(node, store, listen)
+            for url, expected in store.links():
+                node.links.keep(url, expected)
+            nursery.start_soon(_control_socket, node)
+            nursery.start_soon(node.renew_certificates)
+            await host.start()
+            node.describe_soon()
+            try:
+                yield glow
+            finally:
+                supervised.cancel_scope.cancel()
+        node.peers.close()
+        nursery.cancel_scope.cancel()
+
+
+async def _listen(node: Node, store: Store, listen: Sequence[str] | None) -> None:
+    """Listens where it is told, else where it did the last time; remembers the real ports."""
+    kept = store.get("listening")
+    wanted = list(listen) if listen else kept.decode().split() if kept else [DEFAULT_LISTEN]
+    real = [await node.links.listen(url) for url in wanted]
+    store.set("listening", " ".join(real).encode())
+    node.listening = [address for url in real for address in reachable(url)]
+
+
+def reachable(url: str) -> list[str]:
+    """The URLs under which others may reach a listener: for the wildcard, this host's own addresses."""
+    for wildcard in ("0.0.0.0", "[::]"):  # noqa: S104 (compared, not bound)
+        if f"//{wildcard}:" in url:
+            return [url.replace(wildcard, host) for host in own_addresses()]
+    return [url]
+
+
+def own_addresses() -> list[str]:
+    """This host's IPv4 address towards others, if it has one, and loopback. Sends nothing."""
+    found = []
+    probe = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    try:
+        probe.connect(("192.0.2.1", 9))
+        found.append(probe.getsockname()[0])
+    except OSError:
+        found.clear()  # no route leads anywhere: only this host can reach the node
+    finally:
+        probe.close()
+    return [*dict.fromkeys([*found, "127.0.0.1"])]
+
+
+async def _control_socket(node: Node) -> None:
+    """Takes attachments and links on the home's unix socket, which only its owner can open."""
+    path = os.fspath(node.home.socket)
+    if os.path.exists(path):
+        os.unlink(path)
+    listener = trio.socket.socket(trio.socket.AF_UNIX, trio.socket.SOCK_STREAM)
+    before = os.umask(0o177)
+    try:
+        await listener.bind(path)
+    finally:
+        os.umask(before)
+    listener.listen(64)
+    try:
+        async with trio.open_nursery() as nursery:
+            limiter = trio.CapacityLimiter(MAX_ATTACHED)
+            while True:
+                sock, _ = await listener.accept()
+                nursery.start_soon(_take, node, sock, limiter)
+    finally:
+        listener.close()
+        if os.path.exists(path):
+            os.unlink(path)
+
+
+async def _take(node: Node, sock: trio.socket.SocketType, limiter: trio.CapacityLimiter) -> None:
+    """Serves one connection: its first byte says whether it attaches or links."""
+    if not _same_user(sock):
+        node.router.counters["foreign_users"] += 1
+        sock.close()
+        return
+    async with limiter:
+        first = b""
+        with trio.move_on_after(FIRST_BYTE_TIME):
+            first = await sock.recv(1)
+        if first == ATTACHES:
+            await Attachment(node.peers, socket.socket(fileno=sock.detach())).run()
+        elif first == LINKS:
+            await node.links.take(trio.SocketStream(sock), "unix")
+        else:
+            sock.close()
+
+
+def _same_user(sock: trio.socket.SocketType) -> bool:
+    """Whether the other end runs under our uid; where the system does not tell, the socket's mode has to do."""
+    if not hasattr(socket, "SO_PEERCRED"):
+        return True
+    credentials = sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)
+    return int.from_bytes(credentials[4:8], "little") in (os.getuid(), 0)
