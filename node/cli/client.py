@@ -1,0 +1,57 @@
+"""Work that a command does through the node which runs on this device."""
+
+from __future__ import annotations
+
+import os
+import socket
+from argparse import Namespace
+from collections.abc import Awaitable, Callable
+from contextlib import AbstractContextManager, nullcontext
+
+import trio
+from firefly.home import socket_path
+from firefly.interfaces.core import Location, Node
+
+from firefly.client import Glow, connect
+from node.cli.address import SELF
+from node.cli.flags import home_of
+from node.cli.progress import Progress, wants_progress
+
+Work = Callable[[Glow], Awaitable[int]]
+
+
+def attached(arguments: Namespace, work: Work, waits_for: str = "") -> int:
+    """Runs `work` as a program attached to the node; `waits_for` is said on a terminal when it takes long.
+
+    --timeout bounds all of it. Raises what `work` raises, NoNode if no node runs, trio.TooSlowError.
+    """
+
+    async def run() -> int:
+        phase = Progress(f"waiting for {waits_for}", shown=bool(waits_for) and wants_progress(arguments))
+        with time_limit(arguments):
+            async with phase.drawn(), connect(home_of(arguments)) as glow:
+                return await work(glow)
+
+    return trio.run(run)
+
+
+def node_runs(arguments: Namespace) -> bool:
+    """Whether a node answers at the home that is meant."""
+    with socket.socket(socket.AF_UNIX) as sock:
+        return sock.connect_ex(os.fspath(socket_path(home_of(arguments)))) == 0
+
+
+def time_limit(arguments: Namespace) -> AbstractContextManager[object]:
+    """The time that --timeout allows."""
+    return trio.fail_after(arguments.timeout) if arguments.timeout else nullcontext()
+
+
+def named(arguments: Namespace, name: str | None) -> str:
+    """The node that is meant: by the argument, by --node, else this one."""
+    return name or arguments.node or SELF
+
+
+async def node_at(glow: Glow, name: str) -> tuple[Location, Node]:
+    """Where a node is, and a client of it. Raises NoSuchName."""
+    location = await glow.resolve(name)
+    return location, glow.at(location.node, location.node, Node)

@@ -1,0 +1,61 @@
+"""The table of commands. `glow --help` reads this and imports no command."""
+
+from __future__ import annotations
+
+import importlib
+from argparse import ArgumentParser, Namespace
+from typing import Protocol, cast
+
+GROUPS: dict[str, dict[str, str]] = {
+    "START": {
+        "node": "run this device's node",
+        "invite": "make a link with which another device joins",
+        "join": "join the devices of whoever made an invite",
+        "init": "make this device's identity, and run nothing",
+    },
+    "LOOK": {
+        "status": "this node, the nodes it knows and its links",
+        "ls": "nodes, their resources, or the files of a folder",
+        "ping": "how long a node takes to answer",
+        "trace": "which way packets go to a node",
+        "ps": "the processes of a node",
+    },
+    "USE": {
+        "call": "call a method of any resource",
+        "cp": "copy files and folders between devices",
+        "cat": "print files",
+        "rm": "remove files and folders",
+        "mkdir": "make folders",
+        "mv": "rename or move files and folders",
+        "kv": "read, write and watch a key-value store",
+        "create": "make a process that a node keeps running",
+        "kill": "end a process and forget it",
+    },
+    "BUILD": {
+        "idl": "check interfaces and generate their stubs",
+    },
+    "RUN": {
+        "version": "the version of Glow",
+    },
+}
+"""By the group under which the help shows it: name and help line of every command."""
+
+COMMANDS: dict[str, str] = {name: line for group in GROUPS.values() for name, line in group.items()}
+
+
+class Command(Protocol):
+    """What a module of a command offers."""
+
+    NAME: str
+    HELP: str
+
+    def configure(self, parser: ArgumentParser) -> None:
+        """Adds the command's arguments."""
+
+    def run(self, arguments: Namespace) -> int:
+        """Does the work; returns the exit code, or raises what went wrong."""
+
+
+def load(name: str) -> Command:
+    """Imports the module of one command of the table."""
+    return cast(Command, importlib.import_module(f"node.cli.{name}"))

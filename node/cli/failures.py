@@ -1,0 +1,143 @@
+"""Which exit code and which words an error gets.
+
+0 ok   1 failed   2 usage   3 no such node or resource   4 denied   5 unreachable or timeout   6 partly done
+7 conflict   8 requirement unmet   9 no node running here   130 interrupted
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from firefly.errors import (
+    DeadlineExceeded,
+    DeclaredError,
+    Denied,
+    GlowError,
+    Interrupted,
+    NoSuchResource,
+    Unreachable,
+)
+
+OK, FAILED, USAGE, NO_SUCH, DENIED, UNREACHABLE, PARTLY, CONFLICT, UNMET, NO_NODE, INTERRUPTED = (*range(10), 130)
+
+
+class UsageError(GlowError):
+    """The command line makes no sense."""
+
+    fault = "caller"
+
+
+class PartlyDone(GlowError):
+    """Some of the work is done, some could not be."""
+
+
+_BY_CLASS: dict[str, int] = {
+    "UsageError": USAGE,
+    "PartlyDone": PARTLY,
+    "NoNode": NO_NODE,
+    NoSuchResource.__name__: NO_SUCH,
+    Denied.__name__: DENIED,
+    Unreachable.__name__: UNREACHABLE,
+    DeadlineExceeded.__name__: UNREACHABLE,
+    Interrupted.__name__: UNREACHABLE,
+    "TooSlowError": UNREACHABLE,
+    "PermissionError": DENIED,
+    "FileExistsError": CONFLICT,
+    "KeyboardInterrupt": INTERRUPTED,
+}
+_BY_NAME: dict[str, int] = {
+    "glow.core.NoSuchName": NO_SUCH,
+    "glow.core.NameTaken": CONFLICT,
+    "glow.kv.Conflict": CONFLICT,
+    "glow.kv.TooOld": CONFLICT,
+    "glow.filesystem.ReadOnly": DENIED,
+    "glow.filesystem.Exists": CONFLICT,
+    "glow.filesystem.NotEmpty": CONFLICT,
+}
+
+Words = tuple[str, str, str]
+"""error, cause, hint; the last two may be empty."""
+
+
+def _known(names: list[str]) -> str:
+    return f"known here: {', '.join(names)}" if names else "this node knows no other node yet"
+
+
+_WORDS: dict[str, Callable[[Any], Words]] = {
+    "glow.core.NoSuchName": lambda e: (f"there is no {e.name!r}", _known(e.known), "glow ls"),
+    "glow.core.NameTaken": lambda e: (f"the name {e.name} is taken", "", "choose another one with --label"),
+    "glow.core.BadSpecification": lambda e: ("no process can be made of this", e.reason, "glow create --help"),
+    "glow.core.InviteRefused": lambda e: ("the invite was refused", e.reason, "ask for a new one: glow invite"),
+    "glow.kv.Conflict": lambda e: (
+        f"{e.key} was changed meanwhile" if e.revision else f"{e.key} does not exist",
+        f"its revision is {e.revision}",
+        "read it again, then repeat with the new --expected",
+    ),
+    "glow.kv.TooOld": lambda e: (
+        "changes as old as that are no longer kept",
+        f"the oldest is {e.oldest}",
+        f"list the keys, then watch with --since {e.oldest}",
+    ),
+    "glow.filesystem.NotFound": lambda e: (f"there is no {e.path or 'such folder'}", "", ""),
+    "glow.filesystem.ReadOnly": lambda e: (
+        f"{e.path or 'the folder'} was not changed",
+        "its owner shares this folder read-only",
+        "use a share made with writable=yes; `glow ls` shows what there is",
+    ),
+    "glow.filesystem.Exists": lambda e: (f"{e.path} exists already", "", "choose another name, or remove it first"),
+    "glow.filesystem.NotAFile": lambda e: (f"{e.path or 'the root'} is not a file", "", "for folders: glow cp -r"),
+    "glow.filesystem.NotAFolder": lambda e: (f"{e.path} is not a folder", "", ""),
+    "glow.filesystem.NotEmpty": lambda e: (f"the folder {e.path} is not empty", "", "glow rm -r"),
+    "glow.filesystem.BadPath": lambda e: (f"{e.path!r} is not served", e.reason, ""),
+    "glow.filesystem.NoSpace": lambda e: (f"there is no room for {e.path}", "the disk of that node is full", ""),
+    "glow.filesystem.Mismatch": lambda e: (
+        f"{e.path} did not arrive as it was sent, so nothing was changed",
+        "the source changed while it was read, or a disk is failing",
+        "run the command again",
+    ),
+}
+
+
+def root_cause(error: BaseException) -> BaseException:
+    """The one error that a person should hear of when several tasks failed together."""
+    while isinstance(error, BaseExceptionGroup):
+        error = max(error.exceptions, key=_weight)
+    return error
+
+
+def _weight(error: BaseException) -> int:
+    inner = root_cause(error)
+    if isinstance(inner, KeyboardInterrupt | SystemExit):
+        return 3
+    if isinstance(inner, GlowError | OSError):
+        return 1
+    return 2 if isinstance(inner, Exception) else 0
+
+
+def exit_code(error: BaseException) -> int:
+    """The exit code for an error of a command."""
+    if isinstance(error, DeclaredError):
+        return _BY_NAME.get(error.name, FAILED)
+    return next((_BY_CLASS[kind.__name__] for kind in type(error).__mro__ if kind.__name__ in _BY_CLASS), FAILED)
+
+
+def words(error: BaseException) -> Words:
+    """What to say about an error."""
+    if isinstance(error, DeclaredError):
+        explain = _WORDS.get(error.name)
+        return explain(error) if explain else (str(error), f"the owner answered {error.name}", "")
+    if isinstance(error, GlowError):
+        return error.message or type(error).__name__, error.cause, error.hint
+    if isinstance(error, OSError):
+        name = f": {error.filename}" if error.filename else ""
+        return f"{error.strerror or error}{name}", "", ""
+    if type(error).__name__ == "TooSlowError":
+        return "it took too long", "the limit given by --timeout passed", "give it more time: --timeout 5m"
+    return f"something went wrong inside glow: {type(error).__name__}: {error}", "", "run it again with --debug"
+
+
+def describe(error: BaseException) -> str:
+    """The lines that stderr gets."""
+    kinds = zip(("error", "cause", "hint"), words(error), strict=True)
+    return "".join(f"{kind}: {text}\n" for kind, text in kinds if text)

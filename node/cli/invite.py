@@ -1,0 +1,82 @@
+"""`glow invite`: makes a link with which another device joins, and lets it in after a yes."""
+
+from __future__ import annotations
+
+import sys
+from argparse import ArgumentParser, Namespace
+
+import trio
+
+from firefly.address import format_address
+from firefly.client import Glow
+from firefly.interfaces.core import Invite, PairingEvent, Role
+from node.cli.client import attached, node_runs
+from node.cli.failures import DENIED, OK
+from node.cli.flags import seconds
+from node.cli.identity import make_first_identity
+from node.cli.output import Output, clean, local_time, plain
+from node.cli.running import run_node
+
+NAME = "invite"
+HELP = "make a link with which another device joins"
+_ROLES = {"member": Role.MEMBER, "relay": Role.RELAY}
+NEXT = "this node runs until Ctrl-C; the other device needs it to join"
+
+
+def configure(parser: ArgumentParser) -> None:
+    parser.epilog = "--name is what the new device will be called. With --yes whoever has the link gets in."
+    parser.add_argument("--name", help="what the new device will be called (default: what it says)")
+    parser.add_argument("--role", choices=sorted(_ROLES), default="member", help="what it may do (default: member)")
+    parser.add_argument("--lifetime", type=seconds, default=86400.0, metavar="TIME", help="how long it is valid (24h)")
+
+
+def run(arguments: Namespace) -> int:
+    out = Output(arguments)
+    if node_runs(arguments):
+        return attached(arguments, lambda glow: invite(glow, arguments, out))
+    new_name, arguments.name, arguments.listen, arguments.ready_descriptor = arguments.name, None, None, None
+    make_first_identity(arguments)
+    arguments.name = new_name
+
+    async def begin(glow: Glow) -> None:
+        await invite(glow, arguments, out)
+        out.note(NEXT)
+
+    return run_node(arguments, begin)
+
+
+async def invite(glow: Glow, arguments: Namespace, out: Output) -> int:
+    """Shows the link; without --yes it stays until the device is in, and asks before it lets it in."""
+    role = _ROLES[arguments.role]
+    async with glow.node.invite(arguments.name or "", role, arguments.lifetime, arguments.yes) as events:
+        async for event in events:
+            if isinstance(event, PairingEvent.Created):
+                show_link(event.value, arguments.yes, out)
+                if arguments.yes:
+                    return OK
+            elif isinstance(event, PairingEvent.Asked):
+                asked = event.value
+                yes = await ask(f"{asked.name} ({format_address(asked.address)}, {asked.from_}) wants to join. Let it in?")
+                await glow.node.confirm(asked.invite, yes)
+            elif isinstance(event, PairingEvent.Joined):
+                out.note(f"{event.value.name} is in")
+                return OK
+            elif isinstance(event, PairingEvent.Refused):
+                out.note(f"nobody was let in: {event.value.reason}")
+                return DENIED
+    return OK
+
+
+def show_link(made: Invite, accepts: bool, out: Output) -> None:
+    out.item({**plain(made), "accept": accepts}, lambda: f"glow join {made.link}")
+    until = local_time(made.expires)
+    then = "Whoever has it gets in." if accepts else "Waiting for the device; you will be asked."
+    out.note(f"Run this on the other device. The link works once, until {until}. {then}")
+
+
+async def ask(question: str) -> bool:
+    """A person's answer; the end of the input is a no."""
+    sys.stderr.write(f"{clean(question)} [y/N] ")
+    sys.stderr.flush()
+    answer = await trio.to_thread.run_sync(sys.stdin.readline, abandon_on_cancel=True)
+    return answer.strip().lower() in ("y", "yes")

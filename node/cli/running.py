@@ -1,0 +1,93 @@
+"""The commands that are the node: they run it in this OS process until it is stopped."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+from argparse import SUPPRESS, ArgumentParser, Namespace
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import trio
+
+from firefly.client import Glow
+from firefly.interfaces.core import NodeStatus
+from node.cli.failures import INTERRUPTED, OK
+from node.cli.flags import home_of
+from node.cli.output import Output, plain
+
+Begin = Callable[[Glow], Awaitable[None]]
+
+
+def configure_node(parser: ArgumentParser) -> None:
+    """The arguments of every command that can become the node."""
+    parser.add_argument("--name", help="what this device is called (default: its host name)")
+    parser.add_argument("--listen", action="append", metavar="URL", help="where links may come in: tcp://0.0.0.0:4747")
+    parser.add_argument("--detach", action="store_true", help="return when the node is ready; it runs in the background")
+    parser.add_argument("--ready-descriptor", type=int, help=SUPPRESS)
+
+
+def run_node(arguments: Namespace, begin: Begin) -> int:
+    """Runs the node at the home that is meant, and `begin` when it is up.
+
+    Returns when `Node.stop` was called (0), or by SIGTERM (0) or SIGINT (130).
+    """
+    return trio.run(_run_node, arguments, begin)
+
+
+async def _run_node(arguments: Namespace, begin: Begin) -> int:
+    from node import start
+
+    stopped_by: list[int] = []
+    async with trio.open_nursery() as nursery:
+
+        async def watch() -> None:
+            with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+                async for number in signals:
+                    stopped_by.append(number)
+                    nursery.cancel_scope.cancel()
+
+        nursery.start_soon(watch)
+        async with start(home_of(arguments), name=arguments.name, listen=arguments.listen) as glow:
+            await begin(glow)
+            await glow.stopped.wait()
+        nursery.cancel_scope.cancel()
+    return INTERRUPTED if signal.SIGINT in stopped_by else OK
+
+
+def announce(status: NodeStatus, arguments: Namespace, next_step: str) -> None:
+    """Says once that the node is ready: to the person, as JSON, or to the command that started it."""
+    data = ready_data(status)
+    if arguments.ready_descriptor is not None:
+        with os.fdopen(arguments.ready_descriptor, "w") as ready:
+            ready.write(json.dumps(data) + "\n")
+        return
+    Output(arguments).item(data, lambda: f"{ready_text(data)}\n{next_step}")
+
+
+def ready_data(status: NodeStatus) -> dict[str, Any]:
+    fields = ("name", "address", "key", "namespace", "role", "listening", "home", "version")
+    data: dict[str, Any] = {field: plain(getattr(status, field), field) for field in fields}
+    return {**data, "nodes": len(status.nodes), "os_process": os.getpid()}
+
+
+def ready_text(data: dict[str, Any]) -> str:
+    where = ", ".join(data["listening"]) or "nothing: only this device can begin a link"
+    return f"{data['name'] or 'this device'} is ready: {data['address']}, listening on {where}"
+
+
+def show_words(words: str, out: Output) -> None:
+    """The 24 words, to the person alone: never into a log."""
+    if not sys.stderr.isatty():
+        out.note("a new identity was made; its 24 recovery words were not shown, since nobody is looking")
+        out.note("to see them on the first device: glow init, on a terminal or with --json, before glow node")
+        return
+    listed = words.split()
+    rows = ("  ".join(f"{n + 1:2}. {listed[n]:9}" for n in range(row, 24, 6)) for row in range(6))
+    out.note("Write these 24 words on paper. They alone can appoint administrators if this device is lost,")
+    out.note("and nobody can show them again:\n")
+    out.note("\n".join(f"    {row}" for row in rows) + "\n")
+
+
