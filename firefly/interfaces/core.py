@@ -1,0 +1,691 @@
+# Made from core.firefly by `glow idl generate`. Change that file, not this one.
+# mypy: disable-error-code="no-any-return"
+# ruff: noqa
+"""What every resource, process and node answers."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Annotated, ClassVar, Final, TypeAlias
+
+import msgspec
+
+from firefly import errors, runtime, scalars, variants
+
+
+Address: TypeAlias = Annotated[bytes, msgspec.Meta(min_length=16, max_length=16)]
+"""The first 16 bytes of BLAKE2b-256 of a node's Ed25519 key."""
+
+
+Key: TypeAlias = Annotated[bytes, msgspec.Meta(min_length=32, max_length=32)]
+"""An Ed25519 public key."""
+
+
+Label: TypeAlias = Annotated[str, msgspec.Meta(max_length=63)]
+"""A name that a person gave: `[a-z0-9-]`."""
+
+
+class Description(msgspec.Struct, array_like=True, frozen=True):
+    """The compiled interface of a resource."""
+
+    proto: str
+    schema: bytes
+
+
+class Resource(runtime.Stub):
+    """Anything that can be addressed."""
+
+    proto = "glow.core.Resource"
+
+    async def describe(self) -> Description:
+        """The compiled interface, from which a caller without stubs can build its calls."""
+        return await self._call(_RESOURCE_DESCRIBE, ())
+
+
+class ProcessKind(runtime.OpenEnum):
+    BUILTIN = 1
+    PLUGIN = 2
+    THREAD = 3
+    PROGRAM = 4
+    WASM = 5
+
+
+class ProcessState(runtime.OpenEnum):
+    STARTING = 1
+    RUNNING = 2
+    WAITING = 3
+    FAILED = 4
+    STOPPED = 5
+
+
+class Role(runtime.OpenEnum):
+    ADMIN = 1
+    MEMBER = 2
+    GUEST = 3
+    RELAY = 4
+
+
+class Specification(msgspec.Struct, array_like=True, frozen=True):
+    """What a process is made from; a node keeps it and starts the process again with it."""
+
+    label: Label
+    kind: ProcessKind
+    program: Annotated[str, msgspec.Meta(max_length=4096)]
+    """The entry point's name (builtin, plugin) or the executable (program)."""
+    arguments: Annotated[list[Annotated[str, msgspec.Meta(max_length=65536)]], msgspec.Meta(max_length=1024)] = []
+    configuration: dict[str, str] = {}
+    access: Role = Role.MEMBER
+    """The lowest role that may call it: MEMBER or ADMIN."""
+
+
+class ProcessStatus(msgspec.Struct, array_like=True, frozen=True):
+    id: scalars.Id
+    label: Label
+    kind: ProcessKind
+    program: str
+    proto: str
+    state: ProcessState
+    reason: str
+    """Why it is in this state."""
+    restarts: scalars.u32
+    started: scalars.Timestamp | None
+    os_process: scalars.u32 | None
+
+
+class Process(Resource):
+    """A program that owns resources and answers for them."""
+
+    proto = "glow.core.Process"
+
+    async def status(self) -> ProcessStatus:
+        return await self._call(_PROCESS_STATUS, ())
+
+
+class LinkStatus(msgspec.Struct, array_like=True, frozen=True):
+    peer: Label
+    """Label of the node at the other end, empty while it is not known."""
+    address: Address | None
+    kind: str
+    url: str
+    state: str
+    """up, connecting or waiting"""
+    reason: str
+    round_trip: float | None
+    since: scalars.Timestamp | None
+    sent: scalars.u64
+    received: scalars.u64
+
+
+class NodeSummary(msgspec.Struct, array_like=True, frozen=True):
+    name: Label
+    address: Address
+    key: Key
+    role: Role
+    reachable: bool
+    how: str
+    """this node, direct tcp, via relay, or unreachable"""
+    hops: scalars.u8
+    reason: str
+    """Why it is reached this way, or not at all."""
+    platform: str
+
+
+class NodeStatus(msgspec.Struct, array_like=True, frozen=True):
+    name: Label
+    address: Address
+    key: Key
+    namespace: Key
+    role: Role
+    version: str
+    platform: str
+    home: str
+    started: scalars.Timestamp
+    listening: list[str]
+    nodes: list[NodeSummary]
+    links: list[LinkStatus]
+    counters: dict[str, scalars.u64] = {}
+
+
+class ResourceStatus(msgspec.Struct, array_like=True, frozen=True):
+    """A resource as its node's directory statement shows it."""
+
+    id: scalars.Id
+    label: Label
+    proto: str
+    access: Role
+
+
+class Location(msgspec.Struct, array_like=True, frozen=True):
+    node: Address
+    key: Key
+    name: Label
+    resource: scalars.Id
+    label: Label
+    proto: str
+
+
+class Hop(msgspec.Struct, array_like=True, frozen=True):
+    node: Address
+    name: Label
+    link: str
+    """Kind of the link that leads to this hop; empty for the first, this node itself."""
+    round_trip: float | None
+
+
+class Invite(msgspec.Struct, array_like=True, frozen=True):
+    id: scalars.Id
+    link: str
+    name: Label
+    expires: scalars.Timestamp
+
+
+class PairingEvent(variants.OpenUnion):
+    pass
+
+
+@variants.variant(1)
+class PairingEventCreated(PairingEvent):
+    """The invite exists; its link can be shown."""
+
+    value: Invite
+
+
+@variants.variant(2, inline=True)
+class PairingEventAsked(PairingEvent):
+    """A device with a right proof waits for a yes."""
+
+    invite: scalars.Id
+    name: Label
+    address: Address
+    from_: str
+
+
+@variants.variant(3, inline=True)
+class PairingEventJoined(PairingEvent):
+    """The device is certified."""
+
+    name: Label
+    address: Address
+
+
+@variants.variant(4, inline=True)
+class PairingEventRefused(PairingEvent):
+    reason: str
+
+
+@variants.unknown
+class PairingEventUnknown(PairingEvent):
+    """A variant of PairingEvent that this version does not know."""
+
+    ordinal: int
+    body: object
+
+
+class _NoSuchNameBody(msgspec.Struct, array_like=True, frozen=True):
+    name_: str
+    known: list[str]
+
+
+class NoSuchName(errors.DeclaredError):
+    code = 0x455C980A
+    name = "glow.core.NoSuchName"
+    Body = _NoSuchNameBody
+
+    name_: str
+    known: list[str]
+
+    def __init__(self, name_: str, known: list[str]) -> None:
+        super().__init__(name_, known)
+
+
+class _NameTakenBody(msgspec.Struct, array_like=True, frozen=True):
+    name_: str
+
+
+class NameTaken(errors.DeclaredError):
+    code = 0x5E891EF2
+    name = "glow.core.NameTaken"
+    Body = _NameTakenBody
+
+    name_: str
+
+    def __init__(self, name_: str) -> None:
+        super().__init__(name_)
+
+
+class _BadSpecificationBody(msgspec.Struct, array_like=True, frozen=True):
+    reason: str
+
+
+class BadSpecification(errors.DeclaredError):
+    code = 0xFE07BC50
+    name = "glow.core.BadSpecification"
+    Body = _BadSpecificationBody
+
+    reason: str
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+
+
+class _InviteRefusedBody(msgspec.Struct, array_like=True, frozen=True):
+    reason: str
+
+
+class InviteRefused(errors.DeclaredError):
+    code = 0x8FBB934A
+    name = "glow.core.InviteRefused"
+    Body = _InviteRefusedBody
+
+    reason: str
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+
+
+class Node(Process):
+    """One relay on one device. Its resource id is its address."""
+
+    proto = "glow.core.Node"
+
+    async def node_status(self) -> NodeStatus:
+        return await self._call(_NODE_NODE_STATUS, ())
+
+    async def resolve(self, name: str) -> Location:
+        """Where "nas", "nas/files" or "self/files" is; an address prefix of at least 4 characters serves as a node's name."""
+        return await self._call(_NODE_RESOLVE, (name,))
+
+    async def resources(self, node: Address) -> list[ResourceStatus]:
+        """Resources of one node of the namespace, from its directory statement."""
+        return await self._call(_NODE_RESOURCES, (node,))
+
+    async def processes(self) -> list[ProcessStatus]:
+        return await self._call(_NODE_PROCESSES, ())
+
+    async def route(self, destination: Address) -> list[Hop]:
+        """The nodes that a packet from here to `destination` visits, this node first."""
+        return await self._call(_NODE_ROUTE, (destination,))
+
+    async def echo(self, payload: bytes) -> bytes:
+        """Answers its argument; measures a round trip."""
+        return await self._call(_NODE_ECHO, (payload,))
+
+    async def create(self, specification: Specification) -> ProcessStatus:
+        """Administrators only."""
+        return await self._call(_NODE_CREATE, (specification,))
+
+    async def kill(self, process: bytes) -> ProcessStatus:
+        """Administrators only: ends a process and forgets its specification."""
+        return await self._call(_NODE_KILL, (process,))
+
+    def invite(
+        self,
+        name: Label = "",
+        role: Role = Role.MEMBER,
+        lifetime: float = 86400.0,
+        accept: bool = False,
+    ) -> runtime.ResultStream[PairingEvent]:
+        """Administrators only: makes an invite and tells what becomes of it until the stream is closed; the invite stays valid.
+        With `accept` a right proof is enough, else confirm() must follow an `asked`.
+        """
+        return self._stream(_NODE_INVITE, (name, role, lifetime, accept))
+
+    async def confirm(self, invite: bytes, accept: bool) -> None:
+        """Administrators only: the person's answer to an `asked`."""
+        await self._call(_NODE_CONFIRM, (invite, accept))
+
+    async def join(self, link: str, name: Label = "") -> NodeStatus:
+        """Local user only: joins the namespace that an invite link names."""
+        return await self._call(_NODE_JOIN, (link, name))
+
+    async def stop(self) -> None:
+        """Local user only: ends the node after its processes ended."""
+        await self._call(_NODE_STOP, ())
+
+    async def introduce(self, id: bytes, key: Key, narrowing: bytes = b"") -> bytes:
+        """A fresh id through which the holder of `key` uses `id` with the caller's rights; held 60 s until used."""
+        return await self._call(_NODE_INTRODUCE, (id, key, narrowing))
+
+
+class _ResourceDescribeArguments(msgspec.Struct, array_like=True, frozen=True):
+    pass
+
+
+_RESOURCE_DESCRIBE = runtime.Method(
+    "describe",
+    "glow.core/Resource.describe",
+    0xB8C77DE4,
+    _ResourceDescribeArguments,
+    result=Description,
+    idempotent=True,
+)
+
+
+class _ProcessStatusArguments(msgspec.Struct, array_like=True, frozen=True):
+    pass
+
+
+_PROCESS_STATUS = runtime.Method(
+    "status",
+    "glow.core/Process.status",
+    0xA6E48329,
+    _ProcessStatusArguments,
+    result=ProcessStatus,
+    idempotent=True,
+)
+
+
+class _NodeNodeStatusArguments(msgspec.Struct, array_like=True, frozen=True):
+    pass
+
+
+_NODE_NODE_STATUS = runtime.Method(
+    "node_status",
+    "glow.core/Node.node_status",
+    0xF8C4BE81,
+    _NodeNodeStatusArguments,
+    result=NodeStatus,
+    idempotent=True,
+)
+
+
+class _NodeResolveArguments(msgspec.Struct, array_like=True, frozen=True):
+    name: Annotated[str, msgspec.Meta(max_length=512)]
+
+
+_NODE_RESOLVE = runtime.Method(
+    "resolve",
+    "glow.core/Node.resolve",
+    0xC6E006CF,
+    _NodeResolveArguments,
+    result=Location,
+    errors=(NoSuchName,),
+    idempotent=True,
+)
+
+
+class _NodeResourcesArguments(msgspec.Struct, array_like=True, frozen=True):
+    node: Address
+
+
+_NODE_RESOURCES = runtime.Method(
+    "resources",
+    "glow.core/Node.resources",
+    0x51ACCFCA,
+    _NodeResourcesArguments,
+    result=list[ResourceStatus],
+    idempotent=True,
+)
+
+
+class _NodeProcessesArguments(msgspec.Struct, array_like=True, frozen=True):
+    pass
+
+
+_NODE_PROCESSES = runtime.Method(
+    "processes",
+    "glow.core/Node.processes",
+    0x7601F968,
+    _NodeProcessesArguments,
+    result=list[ProcessStatus],
+    idempotent=True,
+)
+
+
+class _NodeRouteArguments(msgspec.Struct, array_like=True, frozen=True):
+    destination: Address
+
+
+_NODE_ROUTE = runtime.Method(
+    "route",
+    "glow.core/Node.route",
+    0xCDAB22A7,
+    _NodeRouteArguments,
+    result=list[Hop],
+    idempotent=True,
+)
+
+
+class _NodeEchoArguments(msgspec.Struct, array_like=True, frozen=True):
+    payload: Annotated[bytes, msgspec.Meta(max_length=65536)]
+
+
+_NODE_ECHO = runtime.Method(
+    "echo",
+    "glow.core/Node.echo",
+    0x78A653BD,
+    _NodeEchoArguments,
+    result=bytes,
+    idempotent=True,
+)
+
+
+class _NodeCreateArguments(msgspec.Struct, array_like=True, frozen=True):
+    specification: Specification
+
+
+_NODE_CREATE = runtime.Method(
+    "create",
+    "glow.core/Node.create",
+    0x8262C502,
+    _NodeCreateArguments,
+    result=ProcessStatus,
+    errors=(NameTaken, BadSpecification),
+)
+
+
+class _NodeKillArguments(msgspec.Struct, array_like=True, frozen=True):
+    process: scalars.Id
+
+
+_NODE_KILL = runtime.Method(
+    "kill",
+    "glow.core/Node.kill",
+    0x68690C0A,
+    _NodeKillArguments,
+    result=ProcessStatus,
+)
+
+
+class _NodeInviteArguments(msgspec.Struct, array_like=True, frozen=True):
+    name: Label = ""
+    role: Role = Role.MEMBER
+    lifetime: float = 86400.0
+    accept: bool = False
+
+
+_NODE_INVITE = runtime.Method(
+    "invite",
+    "glow.core/Node.invite",
+    0xDF0D41CA,
+    _NodeInviteArguments,
+    result_stream=PairingEvent,
+)
+
+
+class _NodeConfirmArguments(msgspec.Struct, array_like=True, frozen=True):
+    invite: scalars.Id
+    accept: bool
+
+
+_NODE_CONFIRM = runtime.Method(
+    "confirm",
+    "glow.core/Node.confirm",
+    0x2DDF27C6,
+    _NodeConfirmArguments,
+)
+
+
+class _NodeJoinArguments(msgspec.Struct, array_like=True, frozen=True):
+    link: Annotated[str, msgspec.Meta(max_length=4096)]
+    name: Label = ""
+
+
+_NODE_JOIN = runtime.Method(
+    "join",
+    "glow.core/Node.join",
+    0x6C040520,
+    _NodeJoinArguments,
+    result=NodeStatus,
+    errors=(InviteRefused,),
+)
+
+
+class _NodeStopArguments(msgspec.Struct, array_like=True, frozen=True):
+    pass
+
+
+_NODE_STOP = runtime.Method(
+    "stop",
+    "glow.core/Node.stop",
+    0x7E8041DD,
+    _NodeStopArguments,
+)
+
+
+class _NodeIntroduceArguments(msgspec.Struct, array_like=True, frozen=True):
+    id: scalars.Id
+    key: Key
+    narrowing: bytes = b""
+
+
+_NODE_INTRODUCE = runtime.Method(
+    "introduce",
+    "glow.core/Node.introduce",
+    0x45FECE71,
+    _NodeIntroduceArguments,
+    result=scalars.Id,
+)
+
+
+class ResourceServer(runtime.Server):
+    """Base of every process that serves Resource; a missing method answers NoSuchMethod."""
+
+    proto = "glow.core.Resource"
+    methods: ClassVar[tuple[runtime.Method, ...]] = (_RESOURCE_DESCRIBE,)
+
+    def describe(self) -> runtime.Answer[Description]:
+        """The compiled interface, from which a caller without stubs can build its calls."""
+        return runtime.describe(self)
+
+
+class ProcessServer(ResourceServer):
+    """Base of every process that serves Process; a missing method answers NoSuchMethod."""
+
+    proto = "glow.core.Process"
+    methods: ClassVar[tuple[runtime.Method, ...]] = (*ResourceServer.methods, _PROCESS_STATUS)
+
+    def status(self) -> runtime.Answer[ProcessStatus]:
+        return runtime.missing(_PROCESS_STATUS)
+
+
+class NodeServer(ProcessServer):
+    """Base of every process that serves Node; a missing method answers NoSuchMethod."""
+
+    proto = "glow.core.Node"
+    methods: ClassVar[tuple[runtime.Method, ...]] = (
+        *ProcessServer.methods,
+        _NODE_NODE_STATUS,
+        _NODE_RESOLVE,
+        _NODE_RESOURCES,
+        _NODE_PROCESSES,
+        _NODE_ROUTE,
+        _NODE_ECHO,
+        _NODE_CREATE,
+        _NODE_KILL,
+        _NODE_INVITE,
+        _NODE_CONFIRM,
+        _NODE_JOIN,
+        _NODE_STOP,
+        _NODE_INTRODUCE,
+    )
+
+    def node_status(self) -> runtime.Answer[NodeStatus]:
+        return runtime.missing(_NODE_NODE_STATUS)
+
+    def resolve(self, name: str) -> runtime.Answer[Location]:
+        """Where "nas", "nas/files" or "self/files" is; an address prefix of at least 4 characters serves as a node's name."""
+        return runtime.missing(_NODE_RESOLVE)
+
+    def resources(self, node: Address) -> runtime.Answer[list[ResourceStatus]]:
+        """Resources of one node of the namespace, from its directory statement."""
+        return runtime.missing(_NODE_RESOURCES)
+
+    def processes(self) -> runtime.Answer[list[ProcessStatus]]:
+        return runtime.missing(_NODE_PROCESSES)
+
+    def route(self, destination: Address) -> runtime.Answer[list[Hop]]:
+        """The nodes that a packet from here to `destination` visits, this node first."""
+        return runtime.missing(_NODE_ROUTE)
+
+    def echo(self, payload: bytes) -> runtime.Answer[bytes]:
+        """Answers its argument; measures a round trip."""
+        return runtime.missing(_NODE_ECHO)
+
+    def create(self, specification: Specification) -> runtime.Answer[ProcessStatus]:
+        """Administrators only."""
+        return runtime.missing(_NODE_CREATE)
+
+    def kill(self, process: bytes) -> runtime.Answer[ProcessStatus]:
+        """Administrators only: ends a process and forgets its specification."""
+        return runtime.missing(_NODE_KILL)
+
+    def invite(self, name: Label, role: Role, lifetime: float, accept: bool) -> AsyncIterator[PairingEvent]:
+        """Administrators only: makes an invite and tells what becomes of it until the stream is closed; the invite stays valid.
+        With `accept` a right proof is enough, else confirm() must follow an `asked`.
+        """
+        return runtime.missing(_NODE_INVITE)
+
+    def confirm(self, invite: bytes, accept: bool) -> runtime.Answer[None]:
+        """Administrators only: the person's answer to an `asked`."""
+        return runtime.missing(_NODE_CONFIRM)
+
+    def join(self, link: str, name: Label) -> runtime.Answer[NodeStatus]:
+        """Local user only: joins the namespace that an invite link names."""
+        return runtime.missing(_NODE_JOIN)
+
+    def stop_(self) -> runtime.Answer[None]:
+        """Local user only: ends the node after its processes ended."""
+        return runtime.missing(_NODE_STOP)
+
+    def introduce(self, id: bytes, key: Key, narrowing: bytes) -> runtime.Answer[bytes]:
+        """A fresh id through which the holder of `key` uses `id` with the caller's rights; held 60 s until used."""
+        return runtime.missing(_NODE_INTRODUCE)
+
+
+SCHEMA: Final = rb"""{"format":1,"library":"glow.core","doc":"What every resource, process and node answers.","declarations":[
+{"kind":"alias","name":"glow.core.Address","doc":"The first 16 bytes of BLAKE2b-256 of a node's Ed25519 key.","type":{"kind":"Bytes","size":16}},
+{"kind":"alias","name":"glow.core.Key","doc":"An Ed25519 public key.","type":{"kind":"Bytes","size":32}},
+{"kind":"alias","name":"glow.core.Label","doc":"A name that a person gave: `[a-z0-9-]`.","type":{"kind":"String","bound":63}},
+{"kind":"struct","name":"glow.core.Description","doc":"The compiled interface of a resource.","fields":[{"name":"proto","type":{"kind":"String"}},{"name":"schema","type":{"kind":"Bytes"}}]},
+{"kind":"proto","name":"glow.core.Resource","doc":"Anything that can be addressed.","methods":[{"name":"describe","path":"glow.core/Resource.describe","selector":3100081636,"result":{"kind":"Ref","name":"glow.core.Description"},"idempotent":true,"doc":"The compiled interface, from which a caller without stubs can build its calls."}]},
+{"kind":"enum","name":"glow.core.ProcessKind","members":[{"name":"BUILTIN","value":1},{"name":"PLUGIN","value":2},{"name":"THREAD","value":3},{"name":"PROGRAM","value":4},{"name":"WASM","value":5}]},
+{"kind":"enum","name":"glow.core.ProcessState","members":[{"name":"STARTING","value":1},{"name":"RUNNING","value":2},{"name":"WAITING","value":3},{"name":"FAILED","value":4},{"name":"STOPPED","value":5}]},
+{"kind":"enum","name":"glow.core.Role","members":[{"name":"ADMIN","value":1},{"name":"MEMBER","value":2},{"name":"GUEST","value":3},{"name":"RELAY","value":4}]},
+{"kind":"struct","name":"glow.core.Specification","doc":"What a process is made from; a node keeps it and starts the process again with it.","fields":[{"name":"label","type":{"kind":"Ref","name":"glow.core.Label"}},{"name":"kind","type":{"kind":"Ref","name":"glow.core.ProcessKind"}},{"name":"program","type":{"kind":"String","bound":4096},"doc":"The entry point's name (builtin, plugin) or the executable (program)."},{"name":"arguments","type":{"kind":"Array","of":[{"kind":"String","bound":65536}],"bound":1024},"default":[[]]},{"name":"configuration","type":{"kind":"Map","of":[{"kind":"String"},{"kind":"String"}]},"default":[{}]},{"name":"access","type":{"kind":"Ref","name":"glow.core.Role"},"doc":"The lowest role that may call it: MEMBER or ADMIN.","default":[2]}]},
+{"kind":"struct","name":"glow.core.ProcessStatus","fields":[{"name":"id","type":{"kind":"Id"}},{"name":"label","type":{"kind":"Ref","name":"glow.core.Label"}},{"name":"kind","type":{"kind":"Ref","name":"glow.core.ProcessKind"}},{"name":"program","type":{"kind":"String"}},{"name":"proto","type":{"kind":"String"}},{"name":"state","type":{"kind":"Ref","name":"glow.core.ProcessState"}},{"name":"reason","type":{"kind":"String"},"doc":"Why it is in this state."},{"name":"restarts","type":{"kind":"u32"}},{"name":"started","type":{"kind":"Optional","of":[{"kind":"Timestamp"}]}},{"name":"os_process","type":{"kind":"Optional","of":[{"kind":"u32"}]}}]},
+{"kind":"proto","name":"glow.core.Process","doc":"A program that owns resources and answers for them.","bases":["glow.core.Resource"],"methods":[{"name":"status","path":"glow.core/Process.status","selector":2799993641,"result":{"kind":"Ref","name":"glow.core.ProcessStatus"},"idempotent":true}]},
+{"kind":"struct","name":"glow.core.LinkStatus","fields":[{"name":"peer","type":{"kind":"Ref","name":"glow.core.Label"},"doc":"Label of the node at the other end, empty while it is not known."},{"name":"address","type":{"kind":"Optional","of":[{"kind":"Ref","name":"glow.core.Address"}]}},{"name":"kind","type":{"kind":"String"}},{"name":"url","type":{"kind":"String"}},{"name":"state","type":{"kind":"String"},"doc":"up, connecting or waiting"},{"name":"reason","type":{"kind":"String"}},{"name":"round_trip","type":{"kind":"Optional","of":[{"kind":"Duration"}]}},{"name":"since","type":{"kind":"Optional","of":[{"kind":"Timestamp"}]}},{"name":"sent","type":{"kind":"u64"}},{"name":"received","type":{"kind":"u64"}}]},
+{"kind":"struct","name":"glow.core.NodeSummary","fields":[{"name":"name","type":{"kind":"Ref","name":"glow.core.Label"}},{"name":"address","type":{"kind":"Ref","name":"glow.core.Address"}},{"name":"key","type":{"kind":"Ref","name":"glow.core.Key"}},{"name":"role","type":{"kind":"Ref","name":"glow.core.Role"}},{"name":"reachable","type":{"kind":"bool"}},{"name":"how","type":{"kind":"String"},"doc":"this node, direct tcp, via relay, or unreachable"},{"name":"hops","type":{"kind":"u8"}},{"name":"reason","type":{"kind":"String"},"doc":"Why it is reached this way, or not at all."},{"name":"platform","type":{"kind":"String"}}]},
+{"kind":"struct","name":"glow.core.NodeStatus","fields":[{"name":"name","type":{"kind":"Ref","name":"glow.core.Label"}},{"name":"address","type":{"kind":"Ref","name":"glow.core.Address"}},{"name":"key","type":{"kind":"Ref","name":"glow.core.Key"}},{"name":"namespace","type":{"kind":"Ref","name":"glow.core.Key"}},{"name":"role","type":{"kind":"Ref","name":"glow.core.Role"}},{"name":"version","type":{"kind":"String"}},{"name":"platform","type":{"kind":"String"}},{"name":"home","type":{"kind":"String"}},{"name":"started","type":{"kind":"Timestamp"}},{"name":"listening","type":{"kind":"Array","of":[{"kind":"String"}]}},{"name":"nodes","type":{"kind":"Array","of":[{"kind":"Ref","name":"glow.core.NodeSummary"}]}},{"name":"links","type":{"kind":"Array","of":[{"kind":"Ref","name":"glow.core.LinkStatus"}]}},{"name":"counters","type":{"kind":"Map","of":[{"kind":"String"},{"kind":"u64"}]},"default":[{}]}]},
+{"kind":"struct","name":"glow.core.ResourceStatus","doc":"A resource as its node's directory statement shows it.","fields":[{"name":"id","type":{"kind":"Id"}},{"name":"label","type":{"kind":"Ref","name":"glow.core.Label"}},{"name":"proto","type":{"kind":"String"}},{"name":"access","type":{"kind":"Ref","name":"glow.core.Role"}}]},
+{"kind":"struct","name":"glow.core.Location","fields":[{"name":"node","type":{"kind":"Ref","name":"glow.core.Address"}},{"name":"key","type":{"kind":"Ref","name":"glow.core.Key"}},{"name":"name","type":{"kind":"Ref","name":"glow.core.Label"}},{"name":"resource","type":{"kind":"Id"}},{"name":"label","type":{"kind":"Ref","name":"glow.core.Label"}},{"name":"proto","type":{"kind":"String"}}]},
+{"kind":"struct","name":"glow.core.Hop","fields":[{"name":"node","type":{"kind":"Ref","name":"glow.core.Address"}},{"name":"name","type":{"kind":"Ref","name":"glow.core.Label"}},{"name":"link","type":{"kind":"String"},"doc":"Kind of the link that leads to this hop; empty for the first, this node itself."},{"name":"round_trip","type":{"kind":"Optional","of":[{"kind":"Duration"}]}}]},
+{"kind":"struct","name":"glow.core.Invite","fields":[{"name":"id","type":{"kind":"Id"}},{"name":"link","type":{"kind":"String"}},{"name":"name","type":{"kind":"Ref","name":"glow.core.Label"}},{"name":"expires","type":{"kind":"Timestamp"}}]},
+{"kind":"struct","name":"glow.core.PairingEventAsked","fields":[{"name":"invite","type":{"kind":"Id"}},{"name":"name","type":{"kind":"Ref","name":"glow.core.Label"}},{"name":"address","type":{"kind":"Ref","name":"glow.core.Address"}},{"name":"from","type":{"kind":"String"}}],"variant_of":"glow.core.PairingEvent"},
+{"kind":"struct","name":"glow.core.PairingEventJoined","fields":[{"name":"name","type":{"kind":"Ref","name":"glow.core.Label"}},{"name":"address","type":{"kind":"Ref","name":"glow.core.Address"}}],"variant_of":"glow.core.PairingEvent"},
+{"kind":"struct","name":"glow.core.PairingEventRefused","fields":[{"name":"reason","type":{"kind":"String"}}],"variant_of":"glow.core.PairingEvent"},
+{"kind":"union","name":"glow.core.PairingEvent","variants":[{"name":"created","ordinal":1,"type":{"kind":"Ref","name":"glow.core.Invite"},"doc":"The invite exists; its link can be shown."},{"name":"asked","ordinal":2,"type":{"kind":"Ref","name":"glow.core.PairingEventAsked"},"doc":"A device with a right proof waits for a yes."},{"name":"joined","ordinal":3,"type":{"kind":"Ref","name":"glow.core.PairingEventJoined"},"doc":"The device is certified."},{"name":"refused","ordinal":4,"type":{"kind":"Ref","name":"glow.core.PairingEventRefused"}}]},
+{"kind":"error","name":"glow.core.NoSuchName","code":1163696138,"fields":[{"name":"name","type":{"kind":"String"}},{"name":"known","type":{"kind":"Array","of":[{"kind":"String"}]}}]},
+{"kind":"error","name":"glow.core.NameTaken","code":1586044658,"fields":[{"name":"name","type":{"kind":"String"}}]},
+{"kind":"error","name":"glow.core.BadSpecification","code":4261919824,"fields":[{"name":"reason","type":{"kind":"String"}}]},
+{"kind":"error","name":"glow.core.InviteRefused","code":2411434826,"fields":[{"name":"reason","type":{"kind":"String"}}]},
+{"kind":"proto","name":"glow.core.Node","doc":"One relay on one device. Its resource id is its address.","bases":["glow.core.Process"],"methods":[{"name":"node_status","path":"glow.core/Node.node_status","selector":4173643393,"result":{"kind":"Ref","name":"glow.core.NodeStatus"},"idempotent":true},{"name":"resolve","path":"glow.core/Node.resolve","selector":3336570575,"arguments":[{"name":"name","type":{"kind":"String","bound":512}}],"result":{"kind":"Ref","name":"glow.core.Location"},"throws":["glow.core.NoSuchName"],"idempotent":true,"doc":"Where \"nas\", \"nas/files\" or \"self/files\" is; an address prefix of at least 4 characters serves as a node's name."},{"name":"resources","path":"glow.core/Node.resources","selector":1370279882,"arguments":[{"name":"node","type":{"kind":"Ref","name":"glow.core.Address"}}],"result":{"kind":"Array","of":[{"kind":"Ref","name":"glow.core.ResourceStatus"}]},"idempotent":true,"doc":"Resources of one node of the namespace, from its directory statement."},{"name":"processes","path":"glow.core/Node.processes","selector":1979840872,"result":{"kind":"Array","of":[{"kind":"Ref","name":"glow.core.ProcessStatus"}]},"idempotent":true},{"name":"route","path":"glow.core/Node.route","selector":3450544807,"arguments":[{"name":"destination","type":{"kind":"Ref","name":"glow.core.Address"}}],"result":{"kind":"Array","of":[{"kind":"Ref","name":"glow.core.Hop"}]},"idempotent":true,"doc":"The nodes that a packet from here to `destination` visits, this node first."},{"name":"echo","path":"glow.core/Node.echo","selector":2024166333,"arguments":[{"name":"payload","type":{"kind":"Bytes","bound":65536}}],"result":{"kind":"Bytes"},"idempotent":true,"doc":"Answers its argument; measures a round trip."},{"name":"create","path":"glow.core/Node.create","selector":2187511042,"arguments":[{"name":"specification","type":{"kind":"Ref","name":"glow.core.Specification"}}],"result":{"kind":"Ref","name":"glow.core.ProcessStatus"},"throws":["glow.core.NameTaken","glow.core.BadSpecification"],"doc":"Administrators only."},{"name":"kill","path":"glow.core/Node.kill","selector":1751714826,"arguments":[{"name":"process","type":{"kind":"Id"}}],"result":{"kind":"Ref","name":"glow.core.ProcessStatus"},"doc":"Administrators only: ends a process and forgets its specification."},{"name":"invite","path":"glow.core/Node.invite","selector":3742187978,"arguments":[{"name":"name","type":{"kind":"Ref","name":"glow.core.Label"},"default":[""]},{"name":"role","type":{"kind":"Ref","name":"glow.core.Role"},"default":[2]},{"name":"lifetime","type":{"kind":"Duration"},"default":[86400.0]},{"name":"accept","type":{"kind":"bool"},"default":[false]}],"result":{"kind":"Stream","of":[{"kind":"Ref","name":"glow.core.PairingEvent"}]},"doc":"Administrators only: makes an invite and tells what becomes of it until the stream is closed; the invite stays valid.\nWith `accept` a right proof is enough, else confirm() must follow an `asked`."},{"name":"confirm","path":"glow.core/Node.confirm","selector":769599430,"arguments":[{"name":"invite","type":{"kind":"Id"}},{"name":"accept","type":{"kind":"bool"}}],"doc":"Administrators only: the person's answer to an `asked`."},{"name":"join","path":"glow.core/Node.join","selector":1812202784,"arguments":[{"name":"link","type":{"kind":"String","bound":4096}},{"name":"name","type":{"kind":"Ref","name":"glow.core.Label"},"default":[""]}],"result":{"kind":"Ref","name":"glow.core.NodeStatus"},"throws":["glow.core.InviteRefused"],"doc":"Local user only: joins the namespace that an invite link names."},{"name":"stop","path":"glow.core/Node.stop","selector":2122334685,"doc":"Local user only: ends the node after its processes ended."},{"name":"introduce","path":"glow.core/Node.introduce","selector":1174326897,"arguments":[{"name":"id","type":{"kind":"Id"}},{"name":"key","type":{"kind":"Ref","name":"glow.core.Key"}},{"name":"narrowing","type":{"kind":"Bytes"},"default":[""]}],"result":{"kind":"Id"},"doc":"A fresh id through which the holder of `key` uses `id` with the caller's rights; held 60 s until used."}]}
+]}
+"""
+Resource.schema = SCHEMA
+Process.schema = SCHEMA
+Node.schema = SCHEMA
+ResourceServer.schema = SCHEMA
+ProcessServer.schema = SCHEMA
+NodeServer.schema = SCHEMA
