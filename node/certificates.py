@@ -26,7 +26,7 @@ DAY = 86400
 LIFE = {ADMIN: 730 * DAY, MEMBER: 30 * DAY, GUEST: 30 * DAY, RELAY: 30 * DAY}
 """Seconds from issue to expiry, at most, by role."""
 RENEW_AFTER = 20 * DAY
-"""Age at which any administrator signs a new certificate and floods it; an administrator's is renewed by the user key."""
+"""Age at which any administrator signs a new certificate and floods it; the user key renews an administrator's."""
 TOLERANCE = 300
 """Seconds by which the clocks of two devices may differ."""
 Key = Annotated[bytes, Meta(min_length=32, max_length=32)]
@@ -41,6 +41,11 @@ class Certificate(msgspec.Struct, array_like=True, frozen=True):
     role: int
     issued: Seconds
     expires: Seconds
+
+    @property
+    def slot(self) -> bytes:
+        """Of the certificates with one slot the newest counts."""
+        return (b"admin" if self.role == ADMIN else b"") + self.key
 
 
 _decode = msgspec.msgpack.Decoder(Certificate).decode
@@ -105,8 +110,7 @@ class CertificateBook:
         refusal = self._judge_signer(certificate, envelope.signer, now)
         if refusal is not None:
             return refusal
-        slot = (b"admin" if certificate.role == ADMIN else b"") + certificate.key
-        return Place(certificate.namespace, slot, certificate.issued, subject=certificate.key)
+        return Place(certificate.namespace, certificate.slot, certificate.issued, subject=certificate.key)
 
     def _judge_signer(self, certificate: Certificate, signer: bytes, now: float) -> Refusal | None:
         """The user key signs administrators and nothing else; administrators sign all others."""
@@ -194,6 +198,8 @@ def check_chain(namespace: bytes, envelopes: list[bytes], key: bytes, now: float
     book.namespaces.add(namespace)
     for data in envelopes:
         envelope = open_envelope(data)
+        if envelope.kind != book.name:
+            raise BadRecord(f"a {envelope.kind} statement stands where a certificate should")
         place = book.accept(envelope, now)
         if isinstance(place, Place):
             book.kept(Statement(book, place, envelope, data, now), now)

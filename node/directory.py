@@ -9,7 +9,9 @@ from __future__ import annotations
 import hashlib
 import math
 import os
+import re
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Annotated
@@ -28,12 +30,15 @@ from node.routing import Place, Refusal, Standing, Statement
 
 MAX_RESOURCES = 1024
 KEY_ID_SIZE = 8
-Label = Annotated[str, Meta(pattern="^[a-z0-9]([a-z0-9-]*[a-z0-9])?$", max_length=63)]
+LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
+"""What nodes and resources may be called; to be matched as a whole."""
 KeyId = Annotated[bytes, Meta(min_length=KEY_ID_SIZE, max_length=KEY_ID_SIZE)]
 
 
 class NamespaceKey:
     """The symmetric key that every admin and member of a namespace has."""
+
+    SIZE = SecretBox.KEY_SIZE
 
     def __init__(self, secret: bytes) -> None:
         self.secret = secret
@@ -42,7 +47,7 @@ class NamespaceKey:
 
     @classmethod
     def generate(cls) -> NamespaceKey:
-        return cls(os.urandom(32))
+        return cls(os.urandom(cls.SIZE))
 
     def seal(self, plaintext: bytes) -> bytes:
         return bytes(self._box.encrypt(plaintext))
@@ -88,17 +93,19 @@ class Contents(msgspec.Struct, array_like=True, frozen=True):
     resources: Annotated[list[Resource], Meta(max_length=MAX_RESOURCES)]
 
 
-def name_statement(
-    admin: NodeKey, namespace: bytes, key: bytes, label: str, secret: NamespaceKey, now: float
-) -> bytes:
+def name_statement(admin: NodeKey, namespace: bytes, key: bytes, label: str, secret: NamespaceKey, now: float) -> bytes:
     """An administrator's word that the node with `key` is called `label`."""
     body = _Name(namespace, key, int(now * 1000), secret.id, secret.seal(label.encode()))
     return sign("name", msgspec.msgpack.encode(body), admin)
 
 
-def directory_statement(
-    key: NodeKey, namespace: bytes, contents: Contents, secret: NamespaceKey, now: float
-) -> bytes:
+def named_key(envelope: Envelope) -> tuple[bytes, bytes]:
+    """(namespace, node key) that a name statement is about. Raises BadRecord."""
+    body = _decode_name(envelope.body)
+    return body.namespace, body.key
+
+
+def directory_statement(key: NodeKey, namespace: bytes, contents: Contents, secret: NamespaceKey, now: float) -> bytes:
     body = _Directory(namespace, int(now * 1000), secret.id, secret.seal(msgspec.msgpack.encode(contents)))
     return sign("directory", msgspec.msgpack.encode(body), key)
 
@@ -109,12 +116,12 @@ class Entry:
 
     key: bytes
     label: str = ""
-    named: int = 0
+    named: int = 0  # when, in Unix ms
     contents: Contents = field(default_factory=lambda: Contents("", []))
+    address: bytes = field(init=False)
 
-    @property
-    def address(self) -> bytes:
-        return address_of(self.key)
+    def __post_init__(self) -> None:
+        self.address = address_of(self.key)
 
 
 class Directory:
@@ -123,63 +130,86 @@ class Directory:
     def __init__(self, namespace: bytes, book: CertificateBook, secret: NamespaceKey | None) -> None:
         self.namespace = namespace
         self.secret = secret
-        self.clashes: dict[str, list[bytes]] = {}
+        self.unreadable = 0  # statements that their signer sealed wrongly
         self._book = book
         self._entries: dict[bytes, Entry] = {}
-        self._labels: dict[str, bytes] = {}
+        self._by_address: dict[bytes, Entry] = {}
+        self._holders: dict[str, list[Entry]] | None = None
 
     def entries(self) -> list[Entry]:
         """Of every node with a valid certificate, by label."""
-        found = [self._entries.get(key) or Entry(key) for key in self._book.keys(self.namespace)]
+        found = [self._entry(key) for key in self._book.keys(self.namespace)]
         return sorted(found, key=lambda entry: (entry.label, entry.key))
 
     def entry(self, address: bytes) -> Entry | None:
-        return next((entry for entry in self.entries() if entry.address == address), None)
+        """Of the node with this address, if its certificate is valid."""
+        entry = self._by_address.get(address)
+        if entry is None:
+            return next((entry for entry in self.entries() if entry.address == address), None)
+        return entry if self._book.find(self.namespace, entry.key) is not None else None
 
     def find(self, name: str) -> list[Entry]:
-        """The nodes that a label, an address or a prefix of one means. A label wins."""
-        key = self._labels.get(name)
-        entries = self.entries()
-        labelled = [entry for entry in entries if entry.key == key]
-        if labelled:
-            return labelled
+        """The nodes that a label, an address or a prefix of one means: none, one, or all that a prefix fits.
+
+        A label wins over a prefix; of the nodes with one label, the one that was given it first.
+        """
+        holders = self._labelled().get(name)
+        if holders and self.entry(holders[0].address) is not None:
+            return holders[:1]
         try:
-            address = parse_address(name)
+            found = self.entry(parse_address(name))
         except ValueError:
-            return [entry for entry in entries if matches_prefix(entry.address, name)]
-        return [entry for entry in entries if entry.address == address]
+            return [entry for entry in self.entries() if matches_prefix(entry.address, name)]
+        return [found] if found is not None else []
 
     def label_of(self, address: bytes) -> str:
         entry = self.entry(address)
         return entry.label if entry is not None else ""
 
+    def open(self, key_id: bytes, sealed: bytes) -> bytes | None:
+        """What a statement holds; None if it is sealed under a key that this node has not. Raises BadRecord."""
+        if self.secret is None or self.secret.id != key_id:
+            return None
+        return self.secret.open(sealed)
+
     def named(self, key: bytes, label: str, issued: int) -> None:
-        entry = self._entries.setdefault(key, Entry(key))
+        entry = self._entry(key)
         entry.label, entry.named = label, issued
-        self._relabel()
+        self._holders = None
 
     def described(self, key: bytes, contents: Contents) -> None:
-        self._entries.setdefault(key, Entry(key)).contents = contents
+        self._entry(key).contents = contents
 
-    def _relabel(self) -> None:
-        """The earliest statement of a label wins; the others are clashes, which are shown."""
-        self._labels, self.clashes = {}, {}
-        for entry in sorted(self._entries.values(), key=lambda entry: (entry.named, entry.key)):
-            if entry.label in self._labels:
-                self.clashes.setdefault(entry.label, []).append(entry.key)
-            else:
-                self._labels[entry.label] = entry.key
+    @property
+    def clashes(self) -> dict[str, list[bytes]]:
+        """By label, the keys of the nodes that cannot be called by it because another one was earlier."""
+        holders = self._labelled().items()
+        return {label: [entry.key for entry in entries[1:]] for label, entries in holders if len(entries) > 1}
+
+    def _entry(self, key: bytes) -> Entry:
+        entry = self._entries.get(key)
+        if entry is None:
+            entry = self._entries[key] = Entry(key)
+            self._by_address[entry.address] = entry
+        return entry
+
+    def _labelled(self) -> dict[str, list[Entry]]:
+        """The nodes with each label, the earliest statement first."""
+        if self._holders is None:
+            self._holders = {}
+            for entry in sorted(self._entries.values(), key=lambda entry: (entry.named, entry.key)):
+                if entry.label:
+                    self._holders.setdefault(entry.label, []).append(entry)
+        return self._holders
 
 
-class _Sealed:
+class _Sealed(ABC):
     """What the two kinds of sealed statements have in common."""
 
     lifetime = math.inf
     introduces = False
 
-    def __init__(
-        self, book: CertificateBook, directories: dict[bytes, Directory], changed: Callable[[], None]
-    ) -> None:
+    def __init__(self, book: CertificateBook, directories: dict[bytes, Directory], changed: Callable[[], None]) -> None:
         self._book = book
         self._directories = directories
         self._changed = changed
@@ -194,8 +224,18 @@ class _Sealed:
             return Refusal.NOT_CERTIFIED
         return None
 
-    def dropped(self, statement: Statement, now: float) -> None:
+    def kept(self, statement: Statement, now: float) -> None:
+        """What does not open or is malformed inside is its signer's fault: the neighbour may have no key to see it."""
+        directory = self._directories[statement.place.namespace]
+        try:
+            self._read(directory, statement)
+        except BadRecord:
+            directory.unreadable += 1
         self._changed()
+
+    @abstractmethod
+    def _read(self, directory: Directory, statement: Statement) -> None:
+        """Takes what a statement says into the directory. Raises BadRecord."""
 
 
 def _in_time(issued: int) -> bool:
@@ -216,13 +256,16 @@ class NameKind(_Sealed):
             return refusal or Refusal.EXPIRED
         return Place(body.namespace, body.key, body.issued)
 
-    def kept(self, statement: Statement, now: float) -> None:
+    def _read(self, directory: Directory, statement: Statement) -> None:
         body = _decode_name(statement.envelope.body)
-        directory = self._directories[body.namespace]
-        if directory.secret is not None and directory.secret.id == body.key_id:
-            label = directory.secret.open(body.sealed).decode(errors="replace")[:63]
-            directory.named(body.key, label, body.issued)
-            self._changed()
+        plaintext = directory.open(body.key_id, body.sealed)
+        if plaintext is not None:
+            directory.named(body.key, _decode_label(plaintext), body.issued)
+
+    def dropped(self, statement: Statement, now: float) -> None:
+        body = _decode_name(statement.envelope.body)
+        self._directories[body.namespace].named(body.key, "", 0)
+        self._changed()
 
 
 class DirectoryKind(_Sealed):
@@ -239,12 +282,15 @@ class DirectoryKind(_Sealed):
             return refusal or Refusal.EXPIRED
         return Place(body.namespace, envelope.signer, body.issued)
 
-    def kept(self, statement: Statement, now: float) -> None:
+    def _read(self, directory: Directory, statement: Statement) -> None:
         body = _decode_directory(statement.envelope.body)
-        directory = self._directories[body.namespace]
-        if directory.secret is not None and directory.secret.id == body.key_id:
-            directory.described(statement.envelope.signer, _decode_contents(directory.secret.open(body.sealed)))
-            self._changed()
+        plaintext = directory.open(body.key_id, body.sealed)
+        if plaintext is not None:
+            directory.described(statement.envelope.signer, _decode_contents(plaintext))
+
+    def dropped(self, statement: Statement, now: float) -> None:
+        self._directories[statement.place.namespace].described(statement.envelope.signer, Contents("", []))
+        self._changed()
 
 
 def _decode_name(body: bytes) -> _Name:
@@ -262,7 +308,18 @@ def _decode_directory(body: bytes) -> _Directory:
 
 
 def _decode_contents(plaintext: bytes) -> Contents:
+    """Resources whose label is none are left out. Raises BadRecord."""
     try:
-        return msgspec.msgpack.decode(plaintext, type=Contents)
+        contents = msgspec.msgpack.decode(plaintext, type=Contents)
     except (msgspec.MsgspecError, ValueError) as error:
         raise BadRecord("what a directory statement holds is malformed", cause=str(error)) from None
+    resources = [resource for resource in contents.resources if LABEL.fullmatch(resource.label)]
+    return Contents(contents.platform, resources)
+
+
+def _decode_label(plaintext: bytes) -> str:
+    """Raises BadRecord."""
+    label = plaintext.decode(errors="replace")
+    if not LABEL.fullmatch(label):
+        raise BadRecord("a name statement holds no label")
+    return label

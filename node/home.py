@@ -1,10 +1,20 @@
-"""The folder where a node keeps everything: key, state, processes' folders; and who holds it."""
+"""The folder where a node keeps everything: key, state, processes' folders; and who holds it.
+
+    node.key                the node key's seed (node/identity.py)
+    state.sqlite            everything else that is kept (node/store.py)
+    lock                    who holds the home: OS process and since when
+    control.sock            where programs attach; elsewhere if that path is too long (firefly/home.py)
+    processes/<id>/         a process's own folder
+
+Folders are made with mode 0700, files with 0600. Source: docs/concepts/security.md, Authority.
+"""
 
 from __future__ import annotations
 
 import fcntl
 import json
 import os
+import stat
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,7 +23,7 @@ from pathlib import Path
 from firefly.errors import GlowError
 from firefly.home import default_home, socket_path
 
-__all__ = ["Home", "HomeInUse", "default_home"]
+__all__ = ["Home", "HomeInUse", "UnsafeFolder", "default_home", "write_private"]
 
 
 class HomeInUse(GlowError):
@@ -22,8 +32,14 @@ class HomeInUse(GlowError):
     fault = "caller"
 
 
+class UnsafeFolder(GlowError):
+    """A folder for secrets belongs to somebody else, or others may write into it."""
+
+    fault = "caller"
+
+
 class Home:
-    """Paths inside a home. The folder is made on first use, for its owner alone."""
+    """Paths inside a home. `make` makes the folder, for its owner alone."""
 
     def __init__(self, path: Path | str | None = None) -> None:
         self.path = default_home() if path is None else Path(path).expanduser().absolute()
@@ -38,14 +54,20 @@ class Home:
         return self.key_file.exists()
 
     def make(self) -> None:
-        self.path.mkdir(parents=True, exist_ok=True)
+        """Makes the home and the socket's folder. Raises UnsafeFolder, OSError."""
+        self.path.mkdir(parents=True, exist_ok=True, mode=0o700)
+        _check_owner(self.path)
         self.path.chmod(0o700)
-        self.socket.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        if self.socket.parent != self.path:
+            # A fixed name in a folder that everybody may write to: somebody else may have taken it first.
+            self.socket.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            _check_owner(self.socket.parent)
 
     def process_folder(self, process: bytes) -> Path:
         """A process's own folder, made if it is not there."""
         folder = self.path / "processes" / process.hex()
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        folder.parent.mkdir(exist_ok=True, mode=0o700)
+        folder.mkdir(exist_ok=True, mode=0o700)
         return folder
 
     @contextmanager
@@ -81,13 +103,37 @@ class Home:
         )
 
 
+def _check_owner(folder: Path) -> None:
+    """Raises UnsafeFolder unless the folder is this user's, and only this user may change what is in it."""
+    state = folder.lstat()
+    if not stat.S_ISDIR(state.st_mode) and not folder.is_dir():
+        raise UnsafeFolder(f"{folder} is no folder", hint="choose another one with `--home DIR`")
+    state = folder.stat()
+    if state.st_uid != os.getuid() or state.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+        raise UnsafeFolder(
+            f"{folder} is not safe for a node's keys and socket",
+            cause=f"its owner is {state.st_uid} and its mode {stat.S_IMODE(state.st_mode):o}",
+            hint=f"`chown` it to yourself and `chmod 700 {folder}`, or choose another one with `--home DIR`",
+        )
+
+
 def write_private(path: Path, data: bytes) -> None:
-    """Writes a secret at once and for its owner alone: temporary name, synced, renamed."""
+    """Writes a secret for its owner alone; on disk as a whole when this returns, and never in part. Raises OSError."""
     temporary = path.with_name(path.name + ".new")
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    temporary.unlink(missing_ok=True)
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with open(descriptor, "wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(descriptor)
+    os.replace(temporary, path)
+    _sync_folder(path.parent)
+
+
+def _sync_folder(folder: Path) -> None:
+    """A new name is kept only when its folder is on disk too."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
-        os.write(descriptor, data)
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-    os.replace(temporary, path)

@@ -1,7 +1,7 @@
 """The keys of a node and of its user (docs/concepts/security.md, Authority).
 
-The user key is made from 24 words that are shown once; it signs administrators and is never kept by a node. The node
-key is made on the device and never leaves it.
+The user key is made from 24 words that are shown once; it signs administrators, daily work never needs it, and
+no node keeps it unless a passphrase seals it (node/sealed_key.py). The node key never leaves the device that made it.
 """
 
 from __future__ import annotations
@@ -13,12 +13,10 @@ import time
 from firefly.envelope import open_envelope
 from firefly.errors import GlowError, InvalidArgument
 from firefly.keys import NodeKey
-from node.certificates import ADMIN, certify
-from node.directory import NamespaceKey, name_statement
+from node.certificates import ADMIN, CertificateBook, certify, decode_certificate
+from node.directory import LABEL, NamespaceKey, name_statement
 from node.home import Home, write_private
 from node.store import Store
-
-LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
 
 
 class AlreadyInitialized(GlowError):
@@ -76,12 +74,16 @@ def create_node_key(home: Home) -> NodeKey:
     """A device's key, on disk when this returns. Raises AlreadyInitialized."""
     home.make()
     if home.initialized:
-        raise AlreadyInitialized(
-            f"{home.path} has an identity already", hint="`glow status` shows it; `--home DIR` makes another one"
-        )
+        raise _already_initialized(home)
     key = NodeKey.generate()
     write_private(home.key_file, key.seed)
     return key
+
+
+def _already_initialized(home: Home) -> AlreadyInitialized:
+    return AlreadyInitialized(
+        f"{home.path} has an identity already", hint="`glow status` shows it; `--home DIR` makes another one"
+    )
 
 
 def load_node_key(home: Home) -> NodeKey:
@@ -97,17 +99,25 @@ def load_node_key(home: Home) -> NodeKey:
 def create_identity(home: Home, name: str | None = None) -> str:
     """Makes a first device: node key, user key, namespace, its key and its name. Returns the 24 words.
 
-    Nothing is there under `home` if it raises AlreadyInitialized or InvalidArgument.
+    The caller holds the home's lock. A device that has a key but no namespace yet founds one with it. The node key is
+    written last: whatever ends this before, nobody was shown the words and the home has no identity. Raises
+    AlreadyInitialized, InvalidArgument (a bad name), DamagedStore, OSError.
     """
     label = check_label(name) if name else default_label()
+    home.make()
+    known = home.initialized
+    key = load_node_key(home) if known else NodeKey.generate()
     words = new_words()
-    user = user_key(words)
-    key = create_node_key(home)
     store = Store(home.database)
     try:
-        found_namespace(store, user, key, label)
+        if known and store.get("namespace") is not None:
+            raise _already_initialized(home)
+        with store.transaction():
+            found_namespace(store, user_key(words), key, label)
     finally:
         store.close()
+    if not known:
+        write_private(home.key_file, key.seed)
     return words
 
 
@@ -126,4 +136,6 @@ def found_namespace(store: Store, user: NodeKey, key: NodeKey, label: str) -> No
 def keep(store: Store, namespace: bytes, data: bytes, slot: bytes) -> None:
     """Keeps a signed statement under the key of the node that it is about."""
     envelope = open_envelope(data)
+    if envelope.kind == CertificateBook.name:
+        slot = decode_certificate(envelope.body).slot
     store.keep_statement(envelope.id, envelope.kind, namespace[:8] + slot, data)

@@ -1,5 +1,10 @@
 """Pairing by an invite link (docs/concepts/security.md, Pairing). Sans-I/O.
 
+    joiner   reads the link: inviter's key, secret, addresses; dials, and the handshake checks the key
+    joiner   PAIR 1  proof(secret, "join", h), wished label
+    inviter  PAIR 2  proof(secret, "invite", h), user key, certificates, name statement, namespace key in a box
+         or  PAIR 3  reason
+
 `h` is the hash of the link's handshake: a proof made for one link is worth nothing on another. Only a right proof
 uses an invite up.
 """
@@ -18,17 +23,25 @@ from msgspec import Meta
 from firefly.envelope import open_envelope
 from firefly.errors import BadMessage, GlowError, InvalidArgument, ProtocolError
 from firefly.keys import NodeKey
-from node.certificates import ADMIN, MEMBER, Certificate, Key, certify, check_chain
-from node.directory import NamespaceKey, name_statement
+from node.certificates import ADMIN, MEMBER, Certificate, Key, certify, check_chain, decode_certificate
+from node.directory import LABEL, NameKind, NamespaceKey, name_statement, named_key
 
 PREFIX = "glow-join:"
 LINK_VERSION = 1
 SECRET_SIZE = 16
 LIFETIME = 86400.0
+MAX_LINK = 4096
+"""Characters of a link: 16 addresses of 300 bytes would be more, but nobody could scan or paste that."""
+DIALLED = frozenset(("tcp", "ws", "wss", "webrtc"))
+"""Schemes that an invite may name. `pipe` and `unix` come from this device's user alone."""
 ASK, GRANT, REFUSE = 1, 2, 3
 """Steps of PAIR."""
 Secret = Annotated[bytes, Meta(min_length=SECRET_SIZE, max_length=SECRET_SIZE)]
 Proof = Annotated[bytes, Meta(min_length=32, max_length=32)]
+
+
+class _Version(msgspec.Struct, array_like=True):
+    version: int
 
 
 class _Link(msgspec.Struct, array_like=True):
@@ -63,8 +76,8 @@ class Grant(msgspec.Struct, array_like=True):
     namespace: Key
     certificates: Annotated[list[bytes], Meta(max_length=4)]
     name: bytes
-    key_box: bytes
-    label: str
+    key_box: Annotated[bytes, Meta(max_length=256)]
+    label: Annotated[str, Meta(max_length=63)]
 
 
 class Refusal(msgspec.Struct, array_like=True):
@@ -73,6 +86,16 @@ class Refusal(msgspec.Struct, array_like=True):
 
 class BadInvite(InvalidArgument):
     """The text is no invite link."""
+
+
+class InviteRefusedError(GlowError):
+    """The inviter said no."""
+
+    fault = "caller"
+
+
+class PairingFailed(ProtocolError):
+    """The other side did not keep to the pairing."""
 
 
 def new_invite(name: str, role: int, accept: bool, now: float, lifetime: float = LIFETIME) -> Invite:
@@ -88,17 +111,19 @@ def parse_link(text: str) -> tuple[bytes, bytes, list[str]]:
     """(inviter's key, secret, addresses) of a link. Raises BadInvite."""
     text = text.strip()
     hint = "copy the whole of what `glow invite` printed"
+    if len(text) > MAX_LINK:
+        raise BadInvite("this is no invite link", cause=f"it has over {MAX_LINK} characters", hint=hint)
     if not text.startswith(PREFIX):
         raise BadInvite("this is no invite link", cause=f"it does not begin with {PREFIX}", hint=hint)
     encoded = text.removeprefix(PREFIX)
     try:
         packed = base64.urlsafe_b64decode(encoded + "=" * (-len(encoded) % 4))
+        if msgspec.msgpack.decode(packed, type=_Version).version != LINK_VERSION:
+            raise BadInvite("the invite link is of another version of Glow", hint="upgrade the older device")
         link = msgspec.msgpack.decode(packed, type=_Link)
     except (ValueError, msgspec.MsgspecError) as error:
         raise BadInvite("the invite link is damaged", cause=str(error), hint=hint) from None
-    if link.version != LINK_VERSION:
-        raise BadInvite("the invite link is of another version of Glow", hint="upgrade the older device")
-    addresses = [address for address in link.addresses if address.partition(":")[0] in ("tcp", "ws", "wss", "webrtc")]
+    addresses = [address for address in link.addresses if address.partition(":")[0] in DIALLED]
     return link.key, link.secret, addresses
 
 
@@ -120,13 +145,12 @@ def _open_box(key: NodeKey, box: bytes) -> bytes:
     from nacl.signing import SigningKey
 
     try:
-        return SealedBox(SigningKey(key.seed).to_curve25519_private_key()).decrypt(box)
+        secret: bytes = SealedBox(SigningKey(key.seed).to_curve25519_private_key()).decrypt(box)
     except (CryptoError, ValueError, TypeError):
         raise PairingFailed("the namespace's key does not open") from None
-
-
-class PairingFailed(ProtocolError):
-    """The other side did not keep to the pairing."""
+    if len(secret) not in (0, NamespaceKey.SIZE):
+        raise PairingFailed(f"the namespace's key has {len(secret)} bytes")
+    return secret
 
 
 def find_invite(invites: list[Invite], ask: Ask, handshake_hash: bytes, now: float) -> Invite | None:
@@ -186,12 +210,15 @@ class Joined(msgspec.Struct):
     certificate: Certificate
     certificates: list[bytes]
     name: bytes
-    secret: bytes
+    secret: bytes  # the namespace key; empty for a role that has none
     label: str
 
 
 def take_answer(step: int, body: bytes, key: NodeKey, secret: bytes, handshake_hash: bytes, now: float) -> Joined:
-    """Judges the inviter's answer. Raises InviteRefusedError with its reason, PairingFailed if it cheats."""
+    """Judges the inviter's answer.
+
+    Raises InviteRefusedError with its reason; PairingFailed, BadEnvelope or BadRecord if it cheats.
+    """
     try:
         if step == REFUSE:
             refusal = msgspec.msgpack.decode(body, type=Refusal)
@@ -203,10 +230,16 @@ def take_answer(step: int, body: bytes, key: NodeKey, secret: bytes, handshake_h
         raise PairingFailed("the other device does not know the invite's secret")
     certificate = check_chain(grant.namespace, grant.certificates, key.public, now)
     open_envelope(grant.name)
+    _check_name(grant, key.public)
     return Joined(certificate, grant.certificates, grant.name, _open_box(key, grant.key_box), grant.label)
 
 
-class InviteRefusedError(GlowError):
-    """The inviter said no."""
-
-    fault = "caller"
+def _check_name(grant: Grant, key: bytes) -> None:
+    """The name must be ours, from an administrator whose certificate came along. Raises PairingFailed, BadEnvelope."""
+    name = open_envelope(grant.name)
+    signers = [decode_certificate(open_envelope(data).body) for data in grant.certificates]
+    known = any(signer.role == ADMIN and signer.key == name.signer for signer in signers)
+    if name.kind != NameKind.name or not known or named_key(name) != (grant.namespace, key):
+        raise PairingFailed("the inviter's name statement is not about this device")
+    if not LABEL.fullmatch(grant.label):
+        raise PairingFailed("the inviter gave this device a name that is none")
