@@ -9,10 +9,10 @@ from collections.abc import Awaitable, Callable
 from contextlib import AbstractContextManager, nullcontext
 
 import trio
-from firefly.home import socket_path
-from firefly.interfaces.core import Location, Node
 
 from firefly.client import Glow, connect
+from firefly.home import socket_path
+from firefly.interfaces.core import Location, Node
 from node.cli.address import SELF
 from node.cli.flags import home_of
 from node.cli.progress import Progress, wants_progress

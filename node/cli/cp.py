@@ -75,7 +75,8 @@ async def _here(arguments: Namespace, work: Any) -> int:
 async def spot_of(glow: Glow | None, place: Address | Path, text: str) -> Spot:
     """One argument as the copy needs it. Raises NoSuchName."""
     if isinstance(place, Path):
-        return Spot(LocalDisk(), str(place), place.resolve().name or "root", text, text.endswith(("/", "/.", "/..")))
+        disk = LocalDisk()
+        return Spot(disk, str(place), os.path.basename(disk.whole(str(place))), text, text.endswith("/"))
     assert glow is not None
     location, files = await locate(glow, place)
     path = place.path or ""

@@ -65,8 +65,8 @@ def _known(names: list[str]) -> str:
 
 
 _WORDS: dict[str, Callable[[Any], Words]] = {
-    "glow.core.NoSuchName": lambda e: (f"there is no {e.name!r}", _known(e.known), "glow ls"),
-    "glow.core.NameTaken": lambda e: (f"the name {e.name} is taken", "", "choose another one with --label"),
+    "glow.core.NoSuchName": lambda e: (f"there is no {e.name_!r}", _known(e.known), "glow ls"),
+    "glow.core.NameTaken": lambda e: (f"the name {e.name_} is taken", "", "choose another one with --label"),
     "glow.core.BadSpecification": lambda e: ("no process can be made of this", e.reason, "glow create --help"),
     "glow.core.InviteRefused": lambda e: ("the invite was refused", e.reason, "ask for a new one: glow invite"),
     "glow.kv.Conflict": lambda e: (

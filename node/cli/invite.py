@@ -9,7 +9,14 @@ import trio
 
 from firefly.address import format_address
 from firefly.client import Glow
-from firefly.interfaces.core import Invite, PairingEvent, Role
+from firefly.interfaces.core import (
+    Invite,
+    PairingEventAsked,
+    PairingEventCreated,
+    PairingEventJoined,
+    PairingEventRefused,
+    Role,
+)
 from node.cli.client import attached, node_runs
 from node.cli.failures import DENIED, OK
 from node.cli.flags import seconds
@@ -50,25 +57,25 @@ async def invite(glow: Glow, arguments: Namespace, out: Output) -> int:
     role = _ROLES[arguments.role]
     async with glow.node.invite(arguments.name or "", role, arguments.lifetime, arguments.yes) as events:
         async for event in events:
-            if isinstance(event, PairingEvent.Created):
-                show_link(event.value, arguments.yes, out)
-                if arguments.yes:
+            match event:
+                case PairingEventCreated(made):
+                    show_link(made, arguments.yes, out)
+                    if arguments.yes:
+                        return OK
+                case PairingEventAsked(invite_id, name, address, source):
+                    known = f"{name} ({format_address(address)}, from {source})"
+                    await glow.node.confirm(invite_id, await ask(f"{known} wants to join. Let it in?"))
+                case PairingEventJoined(name):
+                    out.note(f"{name} is in")
                     return OK
-            elif isinstance(event, PairingEvent.Asked):
-                asked = event.value
-                yes = await ask(f"{asked.name} ({format_address(asked.address)}, {asked.from_}) wants to join. Let it in?")
-                await glow.node.confirm(asked.invite, yes)
-            elif isinstance(event, PairingEvent.Joined):
-                out.note(f"{event.value.name} is in")
-                return OK
-            elif isinstance(event, PairingEvent.Refused):
-                out.note(f"nobody was let in: {event.value.reason}")
-                return DENIED
+                case PairingEventRefused(reason):
+                    out.note(f"nobody was let in: {reason}")
+                    return DENIED
     return OK
 
 
 def show_link(made: Invite, accepts: bool, out: Output) -> None:
-    out.item({**plain(made), "accept": accepts}, lambda: f"glow join {made.link}")
+    out.item({**plain(made), "accept": accepts}, f"glow join {made.link}")
     until = local_time(made.expires)
     then = "Whoever has it gets in." if accepts else "Waiting for the device; you will be asked."
     out.note(f"Run this on the other device. The link works once, until {until}. {then}")

@@ -54,5 +54,7 @@ def link_of(text: str | None) -> str:
         text = sys.stdin.readline()
     link = str(text).strip()
     if not link.startswith(SCHEME):
-        raise UsageError("this is no invite link", f"it does not begin with {SCHEME}", "glow invite, on the other device")
+        raise UsageError(
+            "this is no invite link", f"it does not begin with {SCHEME}", "glow invite, on the other device"
+        )
     return link

@@ -8,9 +8,8 @@ from argparse import ArgumentParser, Namespace
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from firefly.interfaces.kv import KV, Change, Entry
-
 from firefly.client import Glow
+from firefly.interfaces.kv import KV, Change, Entry
 from node.cli.address import Address, parse
 from node.cli.client import attached
 from node.cli.failures import FAILED, OK, UsageError
@@ -138,7 +137,7 @@ async def show_keys(store: KV, arguments: Namespace, out: Output) -> int:
             if out.json and not out.lines:
                 found.append(entry_data(entry))
             else:
-                out.item(entry_data(entry), lambda entry=entry: entry_text(entry, arguments.long, out))
+                out.item(entry_data(entry), entry_text(entry, arguments.long, out))
     if out.json and not out.lines:
         out.show(found, str)
     return OK
@@ -156,7 +155,7 @@ async def watch(store: KV, arguments: Namespace, out: Output) -> int:
     async with store.watch(arguments.prefix, arguments.since) as changes:
         async for change in changes:
             data = {"key": change.key, "revision": change.revision, **value_data(change.value)}
-            out.item(data, lambda change=change: change_text(change, out))
+            out.item(data, change_text(change, out))
     return OK
 
 

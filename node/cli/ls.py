@@ -7,11 +7,11 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import msgspec
-from firefly.interfaces.core import NodeSummary, ResourceStatus, Role
-from firefly.interfaces.filesystem import Entry, FileSystem, Kind, NotAFolder
 
 from firefly.client import Glow
 from firefly.errors import GlowError
+from firefly.interfaces.core import NodeSummary, ResourceStatus, Role
+from firefly.interfaces.filesystem import Entry, FileSystem, Kind, NotAFolder
 from node.cli.address import Address, parse
 from node.cli.client import attached
 from node.cli.files import entries
@@ -94,7 +94,7 @@ async def folder(glow: Glow, address: Address, out: Output, long: bool) -> None:
         if out.json and not out.lines:
             rows.append(entry_data(entry))
         else:
-            out.item(entry_data(entry), lambda entry=entry: entry_text(entry, out, long))
+            out.item(entry_data(entry), entry_text(entry, out, long))
     if out.json and not out.lines:
         out.show(rows, str)
 

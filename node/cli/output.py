@@ -40,12 +40,12 @@ class Output:
         else:
             write_json(data, indent=None if self.lines or not self.terminal else 2)
 
-    def item(self, data: Any, text: Callable[[], str]) -> None:
+    def item(self, data: Any, text: str) -> None:
         """Prints one item of a stream at once: a line of JSON, or text."""
         if self.json:
             write_json(data)
         else:
-            self.text(text())
+            self.text(text)
         sys.stdout.flush()
 
     def text(self, text: str) -> None:

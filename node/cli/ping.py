@@ -6,10 +6,10 @@ from argparse import ArgumentParser, Namespace
 from typing import Any
 
 import trio
-from firefly.interfaces.core import Node
 
 from firefly.client import Glow
 from firefly.errors import DeadlineExceeded, Interrupted, Unreachable
+from firefly.interfaces.core import Node
 from node.cli.client import attached, node_at
 from node.cli.failures import OK, PARTLY, UNREACHABLE
 from node.cli.output import Output, address_text, duration_text
@@ -61,7 +61,7 @@ async def _ask(node: Node, name: str, payload: bytes, count: int, out: Output) -
         if out.lines or not out.json:
             data = {"number": number, "round_trip": round_trip, "error": failure}
             answer = f"no answer: {failure}" if round_trip is None else duration_text(round_trip)
-            out.item(data, lambda number=number, answer=answer: f"{number} from {name}: {answer}")
+            out.item(data, f"{number} from {name}: {answer}")
     return times
 
 

@@ -25,7 +25,9 @@ def configure_node(parser: ArgumentParser) -> None:
     """The arguments of every command that can become the node."""
     parser.add_argument("--name", help="what this device is called (default: its host name)")
     parser.add_argument("--listen", action="append", metavar="URL", help="where links may come in: tcp://0.0.0.0:4747")
-    parser.add_argument("--detach", action="store_true", help="return when the node is ready; it runs in the background")
+    parser.add_argument(
+        "--detach", action="store_true", help="return when the node is ready; it runs in the background"
+    )
     parser.add_argument("--ready-descriptor", type=int, help=SUPPRESS)
 
 
@@ -64,7 +66,7 @@ def announce(status: NodeStatus, arguments: Namespace, next_step: str) -> None:
         with os.fdopen(arguments.ready_descriptor, "w") as ready:
             ready.write(json.dumps(data) + "\n")
         return
-    Output(arguments).item(data, lambda: f"{ready_text(data)}\n{next_step}")
+    Output(arguments).item(data, f"{ready_text(data)}\n{next_step}")
 
 
 def ready_data(status: NodeStatus) -> dict[str, Any]:
@@ -89,5 +91,3 @@ def show_words(words: str, out: Output) -> None:
     out.note("Write these 24 words on paper. They alone can appoint administrators if this device is lost,")
     out.note("and nobody can show them again:\n")
     out.note("\n".join(f"    {row}" for row in rows) + "\n")
-
-

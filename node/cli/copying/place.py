@@ -13,9 +13,8 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
-from firefly.interfaces.filesystem import Kind, Written
-
 from firefly.errors import InvalidArgument
+from firefly.interfaces.filesystem import Kind, Written
 
 CHUNK = 1 << 20
 """Bytes that a thread reads or writes at a time, about."""
@@ -102,7 +101,7 @@ def is_part(name: str) -> bool:
 
 
 def checked_name(name: str) -> str:
-    """The name under which an entry of one place goes to another. Raises InvalidArgument for one that could lead out."""
+    """The name under which an entry goes to another place. Raises InvalidArgument for one that could lead out."""
     if name in ("", ".", "..") or "/" in name or "\0" in name or len(name) > 1024:
         raise InvalidArgument(f"{name[:100]!r} cannot be the name of a file")
     try:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import aclosing, asynccontextmanager
+from contextlib import asynccontextmanager
 
 import trio
+
 from firefly.interfaces.core import Location
 from firefly.interfaces.filesystem import FileSystem, Stat, Written
-
 from node.cli.address import join
 from node.cli.copying.place import SMALL, Batches, Item, Reading, Writing
 from node.cli.files import entries, stat_or_none
@@ -63,8 +63,8 @@ class RemoteFiles:
 
         async with trio.open_nursery() as nursery:
             nursery.start_soon(ask)
-            async with self._files.read(path, offset) as stream, aclosing(stream.batches()) as batches:
-                yield Reading(batches, whole)
+            async with self._files.read(path, offset) as stream:
+                yield Reading(stream.batches(), whole)
             nursery.cancel_scope.cancel()
 
     @asynccontextmanager

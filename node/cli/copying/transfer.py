@@ -6,15 +6,16 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
 import trio
-from firefly.interfaces.filesystem import Mismatch
 
 from firefly.errors import GlowError, Interrupted, Unreachable
+from firefly.interfaces.filesystem import Mismatch
 from node.cli.copying.place import Batches, Item, Place, token_of
 from node.cli.failures import root_cause
 from node.cli.progress import Progress
 
 ATTEMPTS = 4
 """How often one file is tried while the way to a node breaks."""
+_RECOVERABLE = (Interrupted, Unreachable)
 PAUSE = 1.0
 """Seconds before it is tried again; doubled each time."""
 
@@ -49,7 +50,7 @@ async def transfer(job: Job, progress: Progress) -> bool:
             return True
         except Exception as group:
             error = root_cause(group)
-            again = isinstance(error, Interrupted | Unreachable) or (isinstance(error, Mismatch) and not fresh)
+            again = isinstance(error, _RECOVERABLE) or (isinstance(error, Mismatch) and not fresh)
             if not again or attempt == ATTEMPTS - 1:
                 raise error from None
             fresh = isinstance(error, Mismatch)
