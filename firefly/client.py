@@ -62,6 +62,11 @@ class Glow:
         location = await self.resolve(name)
         return stub(self.network, location.node, location.resource)
 
+    async def serve(self, label: str, server: Server) -> bytes:
+        """Offers a resource under `label` for as long as this program runs; returns its id."""
+        resource: bytes = await self.network.offer(label, server)
+        return resource
+
     def at(self, node: bytes, resource: bytes, stub: type[StubType]) -> StubType:
         """A client of a resource whose whole address is known."""
         return stub(self.network, node, resource)
@@ -138,6 +143,9 @@ class Attachment:
         self.attached = answer
         self.address = answer.address
         return answer
+
+    async def offer(self, label: str, server: Server) -> bytes:
+        return await self.register(label, server)
 
     async def register(self, label: str, server: Server, resource: bytes | None = None) -> bytes:
         """Offers a resource under `label`; returns its id. Raises GlowError with the node's reason."""

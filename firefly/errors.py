@@ -138,6 +138,8 @@ class DeclaredError(GlowError):
 
     def __init__(self, *fields: Any) -> None:
         super().__init__(f"{self.name.rpartition('.')[2]}: {', '.join(map(str, fields))}")
+        for name, value in zip(self.Body.__struct_fields__, fields, strict=True):
+            setattr(self, name, value)
 
     def body(self) -> bytes:
         return msgspec.msgpack.encode([getattr(self, name) for name in self.Body.__struct_fields__])

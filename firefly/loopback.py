@@ -24,12 +24,8 @@ class Loopback:
         owner_is: Any = None,
     ) -> None:
         """`caller_is` is what the owner's dispatcher knows the caller by, `owner_is` the other way round."""
-        self.caller = Conversation(
-            calling, odd=True, wake=self._wake, now=now, round_trip=lambda: 1e-3, peer=owner_is
-        )
-        self.owner = Conversation(
-            owning, odd=False, wake=self._wake, now=now, round_trip=lambda: 1e-3, peer=caller_is
-        )
+        self.caller = Conversation(calling, odd=True, wake=self._wake, now=now, round_trip=lambda: 1e-3, peer=owner_is)
+        self.owner = Conversation(owning, odd=False, wake=self._wake, now=now, round_trip=lambda: 1e-3, peer=caller_is)
         self._pumping = False
 
     def _wake(self, _: int) -> None:

@@ -81,7 +81,9 @@ class Outbox:
         self._queues[lane].append((message, size + OVERHEAD))
         self._count(size + OVERHEAD)
 
-    def append_to_run(self, lane: int, kind: Callable[..., Notify | Item], target: Any, detail: int, value: bytes) -> None:
+    def append_to_run(
+        self, lane: int, kind: Callable[..., Notify | Item], target: Any, detail: int, value: bytes
+    ) -> None:
         """Queues a notification (`target` resource, `detail` selector) or an item (call, direction)."""
         queue = self._queues[lane]
         key = (kind, target, detail)

@@ -127,11 +127,7 @@ class Sessions:
 
     def find(self, peer_address: bytes) -> Session | Handshake | None:
         """The session with a node, or the handshake that is on its way to one."""
-        return (
-            self._by_peer.get(peer_address)
-            or self._calling.get(peer_address)
-            or self._answering.get(peer_address)
-        )
+        return self._by_peer.get(peer_address) or self._calling.get(peer_address) or self._answering.get(peer_address)
 
     def open_sessions(self) -> list[Session]:
         return list(self._by_peer.values())
@@ -162,9 +158,9 @@ class Sessions:
             if now - handshake.started >= GIVE_UP:
                 self._forget(handshake)
                 self.counters["handshakes_given_up"] += 1
-                session = handshake.session
-                if session is not None and not session.confirmed:
-                    session.lose(Interrupted("the other node did not finish the handshake"))
+                opened = handshake.session
+                if opened is not None and not opened.confirmed:
+                    opened.lose(Interrupted("the other node did not finish the handshake"))
             elif now >= handshake.repeat_at:
                 handshake.delay = min(handshake.delay * 2, REPEAT_LIMIT)
                 handshake.repeat_at = now + handshake.delay
@@ -239,9 +235,7 @@ class Sessions:
         elif step == 3 and not handshake.initiator and sender == handshake.peer_index:
             self._step_3(handshake, message, now)
 
-    def _step_1(
-        self, source: bytes, sender: int, packet: bytes, message: bytes, now: float, arrival: object
-    ) -> None:
+    def _step_1(self, source: bytes, sender: int, packet: bytes, message: bytes, now: float, arrival: object) -> None:
         known = self._answering.get(source)
         if known is not None and known.question == packet[HEADER_SIZE:]:
             self._send(known.packet)
@@ -263,10 +257,10 @@ class Sessions:
         handshake.noise.read(message)
         handshake.peer_index, handshake.arrival = sender, arrival
         handshake.question = packet[HEADER_SIZE:]
+        handshake.packet = handshake.build(self._key.address, 2, handshake.noise.write(self._hello))
         if known is not None:
             self._forget(known)
         self._answering[source] = self._add(handshake)
-        handshake.packet = handshake.build(self._key.address, 2, handshake.noise.write(self._hello))
         self._send(handshake.packet)
 
     def _step_2(self, handshake: Handshake, sender: int, message: bytes, now: float) -> None:

@@ -1,13 +1,13 @@
 """The relay: a node of the network. `start(home)` runs one inside this OS process.
 
-    start          puts a node together and runs it          node, timer   its parts, and their clock
-    home, store    what it keeps on disk                     identity      its keys
-    certificates, directory, pairing, doorkeeper             who belongs to it, and how they come in
-    router, queues, transit, liveness, routing/              packets, and where they go
-    links/         one file per transport                    peers         its conversations
-    attachment, bridge                                       programs of this device
-    host, node_process                                       its processes, and itself as one
-    cli/           one file per command
+start          puts a node together and runs it          node, timer   its parts, and their clock
+home, store    what it keeps on disk                     identity      its keys
+certificates, directory, pairing, doorkeeper             who belongs to it, and how they come in
+router, queues, transit, liveness, routing/              packets, and where they go
+links/         one file per transport                    peers         its conversations
+attachment, bridge                                       programs of this device
+host, node_process                                       its processes, and itself as one
+cli/           one file per command
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from node.start import RunningNode, start
+    from node.running import RunningNode, start
 
 __all__ = ["RunningNode", "start"]
 
@@ -26,4 +26,4 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib import import_module
 
-    return getattr(import_module("node.start"), name)
+    return getattr(import_module("node.running"), name)

@@ -106,9 +106,7 @@ def bridge(
     listed = pass_capabilities(near.conversation, far, request.capabilities)
     arguments = _fit(far, request.arguments)
     if attached_caller is None:
-        onward = Request(
-            call.number, request.resource, request.selector, request.deadline, None, arguments, listed
-        )
+        onward = Request(call.number, request.resource, request.selector, request.deadline, None, arguments, listed)
     else:
         onward = AttachedRequest(
             call.number,
@@ -213,9 +211,7 @@ class PassedObject:
             self._source.release(self._resource, self.copies)
 
 
-def pass_capabilities(
-    source: Conversation, target: Conversation, listed: Capabilities | None
-) -> Capabilities | None:
+def pass_capabilities(source: Conversation, target: Conversation, listed: Capabilities | None) -> Capabilities | None:
     """Makes what `source` passed reachable for the peer of `target`, and sees to its release."""
     for resource, _ in listed or ():
         export = target.exports.get(resource)

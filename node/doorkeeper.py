@@ -9,7 +9,6 @@ from dataclasses import dataclass
 import msgspec
 import trio
 
-from firefly.address import address_of
 from firefly.errors import BadMessage, GlowError, InvalidArgument, Unreachable
 from node.certificates import ADMIN
 from node.identity import check_label, keep, suggest_label
@@ -169,8 +168,13 @@ class Doorkeeper:
         grant, statements = make_grant(
             node.key, directory.namespace, chain, directory.secret, invite, link.peer_key, label, link.hash, time.time()
         )
-        for statement in statements:
-            await node.store.run(lambda store, data=statement: keep(store, directory.namespace, data, link.peer_key))
+        namespace = directory.namespace
+
+        def write(store: Store) -> None:
+            for statement in statements:
+                keep(store, namespace, statement, link.peer_key)
+
+        await node.store.run(write)
         node.mesh.flooding.send_pair(link, GRANT, grant)
         node.router.flush()
         for statement in statements:

@@ -21,9 +21,6 @@ from typing import Any
 
 import msgspec
 import trio
-
-from firefly.client import DESCRIPTOR, TOKEN, Context, Glow
-from firefly.errors import GlowError
 from firefly.interfaces.core import (
     BadSpecification,
     NameTaken,
@@ -32,6 +29,9 @@ from firefly.interfaces.core import (
     ProcessStatus,
     Specification,
 )
+
+from firefly.client import DESCRIPTOR, TOKEN, Context, Glow
+from firefly.errors import GlowError
 from firefly.runtime import Host
 from node.attachment import AttachedResource, Program
 from node.home import Home
@@ -184,10 +184,8 @@ class ProcessHost:
             if process.specification.kind == ProcessKind.PROGRAM:
                 return await self._run_program(process)
             return await self._run_class(process)
-        except GlowError as error:
-            return ": ".join(part for part in (error.message, error.cause) if part)
         except Exception as error:
-            return f"{type(error).__name__}: {error}"
+            return _reason(error)
 
     # --- builtin and plugin
 
@@ -209,14 +207,11 @@ class ProcessHost:
                 process.running(instance.proto)
                 self._changed()
                 await trio.sleep_forever()
-        except* Exception as group:
-            return _first_reason(group)
         finally:
             self._resources.remove(process.id)
             self._changed()
             with trio.move_on_after(STOP_TIME, shield=True):
                 await _call(instance, "stop")
-        return "it ended"
 
     # --- program
 
@@ -320,8 +315,8 @@ def _exit_reason(code: int | None, output: deque[str]) -> str:
     return f"{what}: {last}" if last else what
 
 
-def _first_reason(group: BaseExceptionGroup[Exception]) -> str:
-    error: BaseException = group
+def _reason(error: BaseException) -> str:
+    """Why a process ended, of the exception that ended it."""
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
     if isinstance(error, GlowError):

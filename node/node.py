@@ -74,6 +74,7 @@ class Node:
         )
         self.router.mesh = self.mesh
         self.peers = Peers(key, self.router, workers, self.caller_of, self.instance)
+        self.peers.offer = self.offer
         self.peers.resources_changed = self.describe_soon
         self.router.sessions = self.peers.sessions
         self.router.after_activity = lambda: self.timer.arm(self.peers.sessions)
@@ -155,9 +156,7 @@ class Node:
         while True:
             if self.namespace is not None and self.role == ADMIN:
                 for certificate in self.book.due_for_renewal(self.namespace):
-                    self.publish(
-                        certify(self.key, self.namespace, certificate.key, certificate.role, time.time())
-                    )
+                    self.publish(certify(self.key, self.namespace, certificate.key, certificate.role, time.time()))
             await trio.sleep(RENEWAL_CHECK)
 
     # --- links (Neighbourhood)
@@ -242,11 +241,9 @@ class Node:
         if directory is None or directory.secret is None:
             return
         contents = Contents(platform_name(), self.own_resources())
-        self.publish(
-            directory_statement(self.key, directory.namespace, contents, directory.secret, time.time())
-        )
+        self.publish(directory_statement(self.key, directory.namespace, contents, directory.secret, time.time()))
 
-    def serve(self, label: str, server: Any) -> bytes:
+    async def offer(self, label: str, server: Any) -> bytes:
         """Offers a resource of this OS process under a label; returns its id."""
         check_label(label)
         resource = os.urandom(16)

@@ -102,7 +102,7 @@ class NodeProcess(core.NodeServer):
         if address == node.address:
             return "this node", 0, ""
         path = node.mesh.path(address)
-        link = node.mesh.next_hop(address, None)
+        link: Any = node.mesh.next_hop(address, None)
         if not path or link is None:
             return "unreachable", 0, "no path leads there: it is off, or nothing that is on is linked to it"
         if len(path) == 1:
@@ -189,7 +189,7 @@ class NodeProcess(core.NodeServer):
         ]
         known = {resource.id for resource in found}
         for identifier, entry in self._node.peers.host.resources.items():
-            if identifier not in known and getattr(entry, "label", ""):
+            if identifier not in known and getattr(entry, "label", None):
                 found.append(Resource(identifier, entry.label, entry.proto, int(entry.access or MEMBER)))
         return found[:1024]
 
@@ -211,7 +211,7 @@ class NodeProcess(core.NodeServer):
         if destination == node.address:
             return [here]
         path = node.mesh.path(destination)
-        link = node.mesh.next_hop(destination, None)
+        link: Any = node.mesh.next_hop(destination, None)
         if not path or link is None:
             raise Unreachable(
                 "no path leads to the node", hint="`glow status` shows which nodes are linked; is it switched on?"
@@ -237,7 +237,9 @@ class NodeProcess(core.NodeServer):
             raise NoSuchResource("there is no such process here", hint="`glow ps NODE` lists them")
         return await self._processes.kill(found)
 
-    async def invite(self, name: str, role: core.Role, lifetime: float, accept: bool) -> AsyncIterator[core.PairingEvent]:
+    async def invite(
+        self, name: str, role: core.Role, lifetime: float, accept: bool
+    ) -> AsyncIterator[core.PairingEvent]:
         self._administrators_only()
         if self._node.role != ADMIN:
             raise Denied(
@@ -249,19 +251,16 @@ class NodeProcess(core.NodeServer):
             raise InvalidArgument("the lifetime is not a number of seconds")
         invite, link = await self._doorkeeper.invite(name, int(role), lifetime, accept)
         events = self._doorkeeper.events(invite.id)
-        yield core.PairingEvent.created(_invite_value(invite, link))
+        yield core.PairingEventCreated(_invite_value(invite, link))
         async for happened in events:
             yield self._event(happened)
 
     def _event(self, happened: Any) -> core.PairingEvent:
-        kinds = core.PairingEvent
         if happened.what == "asked":
-            return kinds.asked(
-                core.PairingEventAsked(happened.invite, happened.label, happened.address, happened.detail)
-            )
+            return core.PairingEventAsked(happened.invite, happened.label, happened.address, happened.detail)
         if happened.what == "joined":
-            return kinds.joined(core.PairingEventJoined(happened.label, happened.address))
-        return kinds.refused(core.PairingEventRefused(happened.detail))
+            return core.PairingEventJoined(happened.label, happened.address)
+        return core.PairingEventRefused(happened.detail)
 
     async def confirm(self, invite: bytes, accept: bool) -> None:
         self._administrators_only()

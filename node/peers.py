@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import AbstractContextManager
 from typing import Any
 
@@ -42,6 +42,7 @@ class Peers:
         self.host = Host(self, workers)
         self.counters: Counter[str] = Counter()
         self.caller_of = caller_of
+        self.offer: Callable[[str, Any], Awaitable[bytes]]
         self.resources_changed: Callable[[], None] = lambda: None
         self.on_signed: Callable[[Conversation, list[bytes]], None] = lambda conversation, envelopes: None
         self.sessions = Sessions(key, instance, self, ready=router.ready)
@@ -156,7 +157,8 @@ class Peers:
 
         peer = await self.reach(receiver)
         key: bytes = peer.peer.key
-        return await Node(self, node, node).introduce(resource, key)
+        introduced: bytes = await Node(self, node, node).introduce(resource, key)
+        return introduced
 
     def close(self) -> None:
         for session in list(self._conversations):

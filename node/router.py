@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any, Protocol
 
 from firefly.errors import BadPacket
@@ -56,7 +57,7 @@ class Mesh(Protocol):
 
 
 class Sessions(Protocol):
-    def receive(self, packet: bytes | memoryview, now: float, arrival: object) -> None: ...
+    def receive(self, packet: bytes, now: float, arrival: object) -> None: ...
 
 
 class Router:
@@ -93,8 +94,11 @@ class Router:
             for flow in flows:
                 self.ready(flow)
         for link in list(self.links):
-            self._withdraw(link, lambda destination, arrival, link=link: self.mesh.next_hop(destination, arrival) is link)
+            self._withdraw(link, partial(self._leads_by, link))
         self.flush()
+
+    def _leads_by(self, link: Any, destination: bytes, arrival: Any) -> bool:
+        return self.mesh.next_hop(destination, arrival) is link
 
     def _withdraw(self, link: Any, stays: Callable[[bytes, Any], bool]) -> None:
         flows, packets = link.queue.withdraw(stays)
@@ -143,14 +147,14 @@ class Router:
         while offset < size:
             if size - offset < HEADER_SIZE:
                 raise BadPacket("a bundle ends in the middle of a header")
-            first, hops, priority, flags, length, destination, source = HEADER.unpack_from(bundle, offset)
+            first, hops, priority, flags, length, destination, _ = HEADER.unpack_from(bundle, offset)
             end = offset + HEADER_SIZE + length
             if first >> 4 != VERSION or length > MAX_PAYLOAD or end > size:
                 raise BadPacket("a packet of another version, or longer than its bundle")
             kind = first & 15
             packet = bundle if offset == 0 and end == size else bundle[offset:end]
             offset = end
-            if kind == TOPOLOGY or kind == PROBE:
+            if kind in (TOPOLOGY, PROBE):
                 self._control(link, kind, priority, packet, now)
             elif not link.certified:
                 self.counters["uncertified"] += 1
@@ -196,7 +200,7 @@ class Router:
         since, count = self._answers.get(link, (now, 0))
         if now - since >= 1:
             since, count = now, 0
-        if packet[0] & 15 not in (DATA, HANDSHAKE) or count >= UNREACHABLE_PER_SECOND:
+        if packet[0] & 15 not in (DATA, HANDSHAKE) or len(packet) == HEADER_SIZE or count >= UNREACHABLE_PER_SECOND:
             return
         self._answers[link] = since, count + 1
         payload = pack_unreachable(reason, packet[HEADER_SIZE:])

@@ -1,10 +1,10 @@
 """Calls and handlers as trio tasks: what the generated stubs stand on.
 
-    method.py    what a stub says of one method; codecs, open enums, unions
-    stub.py      the caller's side: Stub, ResultStream, deadline
-    server.py    the owner's side: Server, ArgumentStream, the dispatcher
-    network.py   what calls need of the world
-    workers.py   reused tasks for asynchronous handlers
+method.py    what a stub says of one method; codecs, open enums, unions
+stub.py      the caller's side: Stub, ResultStream, deadline
+server.py    the owner's side: Server, ArgumentStream, the dispatcher
+network.py   what calls need of the world
+workers.py   reused tasks for asynchronous handlers
 """
 
 from firefly.runtime.method import Method, OpenEnum, Union

@@ -41,8 +41,8 @@ class Union:
         raise TypeError(f"{type(self).__name__} is no variant")
 
     @classmethod
-    def from_wire(cls, wire: Any) -> Self:
-        """The variant of a decoded `[ordinal, body]`. Raises ValueError for anything else."""
+    def from_wire(cls, wire: Any, hook: Callable[[Any, Any], Any]) -> Self:
+        """The variant of a decoded `[ordinal, body]`; `hook` decodes what is inside. Raises ValueError."""
         raise ValueError(f"{cls.__name__} has no variants")
 
 
@@ -121,7 +121,7 @@ class Codec:
 
     def _decode_hook(self, kind: Any, value: Any) -> Any:
         if issubclass(kind, Union):
-            return kind.from_wire(value)
+            return kind.from_wire(value, self._decode_hook)
         if issubclass(kind, Capability) and type(value) is int and value >= 0:
             stub = kind.__new__(kind)
             self._arrived.append((stub, value))

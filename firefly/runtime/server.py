@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import inspect
 import logging
-import math
 import os
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -20,7 +19,6 @@ import trio
 from msgspec import Raw
 
 from firefly.errors import (
-    BadMessage,
     CallCancelled,
     DeadlineExceeded,
     Denied,
@@ -256,6 +254,8 @@ class LocalResource:
         self.host = host
         self.server = server
         self.access = access
+        self.label = ""
+        self.proto = server.proto
         self.methods = {method.selector: (method, *_handler(server, method)) for method in server.methods}
         self._notified: dict[Conversation, deque[tuple[Any, Notify]]] = {}
 
@@ -404,9 +404,7 @@ class LocalResource:
                     return
                 _, notification = queue.popleft()
                 size = sum(map(len, notification.arguments))
-                rest = self._run_notified(
-                    conversation, *self._find(notification.selector)[:2], notification
-                )
+                rest = self._run_notified(conversation, *self._find(notification.selector)[:2], notification)
         finally:
             self._notified.pop(conversation, None)
 
@@ -485,9 +483,7 @@ class Host:
         """The same for a caller that is known otherwise."""
         entry = self.find(conversation, request.resource)
         if entry is None:
-            raise NoSuchResource(
-                "there is no such resource here", hint="`glow ls NODE` shows the resources of a node"
-            )
+            raise NoSuchResource("there is no such resource here", hint="`glow ls NODE` shows the resources of a node")
         return entry.request(conversation, lane, request, caller)  # type: ignore[no-any-return]
 
     def notified(self, conversation: Conversation, lane: int, notification: Notify) -> None:
@@ -540,5 +536,3 @@ class Host:
                 hint=f"look for {number} in the log of the resource's node",
             )
         )
-
-

@@ -40,7 +40,7 @@ def run_node(arguments: Namespace, begin: Begin) -> int:
 
 
 async def _run_node(arguments: Namespace, begin: Begin) -> int:
-    from node import start
+    from node.start import start
 
     stopped_by: list[int] = []
     async with trio.open_nursery() as nursery:

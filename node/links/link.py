@@ -14,14 +14,13 @@ import trio
 from firefly.address import address_of
 from firefly.errors import BadHandshake, ProtocolError
 from firefly.keys import NodeKey
-from firefly.link import FrameReader, LinkHandshake, frame
+from firefly.link import HANDSHAKE_FRAME, FrameReader, LinkHandshake, frame
 from firefly.transport import FramedSocket
 from node.liveness import Liveness
 from node.queues import LinkQueue
 from node.router import Router
 
 HANDSHAKE_TIME = 5.0
-HANDSHAKE_FRAME = 1024
 BUNDLE = 64 * 2**10
 """Bytes of a bundle; one packet may be bigger."""
 MAX_FRAME = 256 * 2**10 + 1024
@@ -33,7 +32,14 @@ class Link:
     """A link after its handshake. `kind` is its transport, `url` where it leads, `hash` binds a pairing to it."""
 
     def __init__(
-        self, router: Router, sock: socket.socket, handshake: LinkHandshake, kind: str, url: str, own: bytes, rest: bytes
+        self,
+        router: Router,
+        sock: socket.socket,
+        handshake: LinkHandshake,
+        kind: str,
+        url: str,
+        own: bytes,
+        rest: bytes,
     ) -> None:
         self.kind = kind
         self.url = url

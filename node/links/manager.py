@@ -97,9 +97,7 @@ class LinkManager:
         with trio.CancelScope() as scope:
             self._admit(token, host, scope)
             try:
-                handshake, rest = await shake_hands(
-                    stream, self._key, self._instance, expected=None, initiator=False
-                )
+                handshake, rest = await shake_hands(stream, self._key, self._instance, expected=None, initiator=False)
             except (GlowError, OSError, trio.BrokenResourceError):
                 self._router.counters["bad_handshakes"] += 1
                 stream.socket.close()
@@ -128,9 +126,7 @@ class LinkManager:
         module = transport(url)
         stream = await module.dial(url)
         try:
-            handshake, rest = await shake_hands(
-                stream, self._key, self._instance, expected=expected, initiator=True
-            )
+            handshake, rest = await shake_hands(stream, self._key, self._instance, expected=expected, initiator=True)
         except BaseException:
             stream.socket.close()
             raise
@@ -168,7 +164,7 @@ class LinkManager:
                     if trio.current_time() - link.since > STABLE:
                         delay = BACK_OFF[0]
                 standing.state = "waiting"
-                await trio.sleep(delay * random.uniform(0.5, 1.0))  # noqa: S311 (jitter, not a secret)
+                await trio.sleep(delay * random.uniform(0.5, 1.0))
                 delay = min(delay * 2, BACK_OFF[1])
 
     # --- running

@@ -23,4 +23,6 @@ async def dial(url: str) -> trio.SocketStream:
 
 async def listen(url: str) -> tuple[list[trio.SocketListener], str]:
     """A node always listens at its control socket and nowhere else."""
-    raise LinkError(f"cannot listen at {url}", hint="the control socket takes links already; dial unix:HOME/control.sock")
+    raise LinkError(
+        f"cannot listen at {url}", hint="the control socket takes links already; dial unix:HOME/control.sock"
+    )

@@ -11,10 +11,11 @@ from watchfiles import Change as Kind
 from watchfiles import watch
 
 from firefly.errors import Busy
-from firefly.interfaces.filesystem import Change
+from firefly.interfaces.filesystem import Change, ChangeCreated, ChangeModified, ChangeRemoved
 from processes.filesystem.tree import Refused, split
 
 MAX_WAITING = 10_000
+_CHANGES = {Kind.added: ChangeCreated, Kind.modified: ChangeModified, Kind.deleted: ChangeRemoved}
 STEP = 50
 """Milliseconds over which changes are collected."""
 
@@ -81,5 +82,4 @@ class Watching:
             split(path)
         except (ValueError, Refused):
             return None
-        made = {Kind.added: Change.created, Kind.modified: Change.modified, Kind.deleted: Change.removed}
-        return made[kind](path)
+        return _CHANGES[kind](path)

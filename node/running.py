@@ -13,11 +13,11 @@ import trio
 from firefly.attachment import ATTACHES, LINKS
 from firefly.client import Glow
 from firefly.runtime import open_workers
-from node.attachment import Attachment, AttachedResource, Program
+from node.attachment import AttachedResource, Attachment, Program
 from node.doorkeeper import Doorkeeper
 from node.home import Home
 from node.host import ProcessHost
-from node.identity import create_identity, load_node_key
+from node.identity import create_identity, create_node_key, load_node_key
 from node.node import Node
 from node.node_process import NodeProcess
 from node.store import Store
@@ -29,9 +29,14 @@ MAX_ATTACHED = 1024
 
 @asynccontextmanager
 async def start(
-    home: Path | str | None = None, *, name: str | None = None, listen: Sequence[str] | None = None
+    home: Path | str | None = None,
+    *,
+    name: str | None = None,
+    listen: Sequence[str] | None = None,
+    found: bool = True,
 ) -> AsyncIterator[RunningNode]:
-    """Runs the node of `home` and yields it; with no identity there, makes a first device called `name`.
+    """Runs the node of `home` and yields it; with no identity there, makes a first device called `name`,
+    or, without `found`, one that belongs nowhere until it joins.
 
     It listens at `listen` (default: the addresses of the last time, else a free port that it keeps). Yields what
     `firefly.connect` would, and more. Raises HomeInUse, LinkError, DamagedStore, NoIdentity.
@@ -39,7 +44,12 @@ async def start(
     place = Home(home)
     place.make()
     with place.lock():
-        words = "" if place.initialized else create_identity(place, name)
+        words = ""
+        if not place.initialized:
+            if found:
+                words = create_identity(place, name)
+            else:
+                create_node_key(place)
         store = Store(place.database)
         try:
             async with _running(place, store, listen) as running:
@@ -78,10 +88,6 @@ class RunningNode(Glow):
     async def join(self, link: str, name: str = "") -> None:
         """Joins a namespace by an invite link."""
         await self._doorkeeper.join(link, name)
-
-    def serve(self, label: str, server: object) -> bytes:
-        """Offers a resource of this OS process under a label for as long as it runs; returns its id."""
-        return self._node.serve(label, server)
 
 
 @asynccontextmanager
@@ -132,7 +138,7 @@ async def _listen(node: Node, store: Store, listen: Sequence[str] | None) -> Non
 
 def reachable(url: str) -> list[str]:
     """The URLs under which others may reach a listener: for the wildcard, this host's own addresses."""
-    for wildcard in ("0.0.0.0", "[::]"):  # noqa: S104 (compared, not bound)
+    for wildcard in ("0.0.0.0", "[::]"):
         if f"//{wildcard}:" in url:
             return [url.replace(wildcard, host) for host in own_addresses()]
     return [url]
@@ -155,8 +161,7 @@ def own_addresses() -> list[str]:
 async def _control_socket(node: Node) -> None:
     """Takes attachments and links on the home's unix socket, which only its owner can open."""
     path = os.fspath(node.home.socket)
-    if os.path.exists(path):
-        os.unlink(path)
+    node.home.socket.unlink(missing_ok=True)
     listener = trio.socket.socket(trio.socket.AF_UNIX, trio.socket.SOCK_STREAM)
     before = os.umask(0o177)
     try:
@@ -172,8 +177,7 @@ async def _control_socket(node: Node) -> None:
                 nursery.start_soon(_take, node, sock, limiter)
     finally:
         listener.close()
-        if os.path.exists(path):
-            os.unlink(path)
+        node.home.socket.unlink(missing_ok=True)
 
 
 async def _take(node: Node, sock: trio.socket.SocketType, limiter: trio.CapacityLimiter) -> None:
