@@ -17,13 +17,3 @@ def make_first_identity(arguments: Namespace) -> None:
     home = Home(home_of(arguments))
     if not home.initialized:
         show_words(create_identity(home, arguments.name), Output(arguments))
-
-
-def make_node_key(arguments: Namespace) -> None:
-    """If there is none at the home: a node key alone, for a device that joins others."""
-    from node.home import Home
-    from node.identity import create_node_key
-
-    home = Home(home_of(arguments))
-    if not home.initialized:
-        create_node_key(home)

@@ -9,7 +9,6 @@ from firefly.client import Glow
 from node.cli.client import attached, node_runs
 from node.cli.detach import detach, node_words
 from node.cli.failures import UsageError
-from node.cli.identity import make_node_key
 from node.cli.output import Output
 from node.cli.running import announce, configure_node, ready_data, run_node
 
@@ -28,14 +27,13 @@ def run(arguments: Namespace) -> int:
     link = link_of(arguments.link)
     if node_runs(arguments):
         return attached(arguments, lambda glow: _join_running(glow, link, arguments), "the inviter's yes")
-    make_node_key(arguments)
     if arguments.detach:
         return detach(arguments, [NAME, "-", *node_words(arguments)], f"{link}\n")
 
     async def join(glow: Glow) -> None:
         announce(await glow.node.join(link, arguments.name or ""), arguments, NEXT)
 
-    return run_node(arguments, join)
+    return run_node(arguments, join, found=False)
 
 
 async def _join_running(glow: Glow, link: str, arguments: Namespace) -> int:

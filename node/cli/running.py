@@ -31,16 +31,17 @@ def configure_node(parser: ArgumentParser) -> None:
     parser.add_argument("--ready-descriptor", type=int, help=SUPPRESS)
 
 
-def run_node(arguments: Namespace, begin: Begin) -> int:
+def run_node(arguments: Namespace, begin: Begin, *, found: bool = True) -> int:
     """Runs the node at the home that is meant, and `begin` when it is up.
 
+    Where there is no identity it makes one: of a first device, or without `found` of one that is to join others.
     Returns when `Node.stop` was called (0), or by SIGTERM (0) or SIGINT (130).
     """
-    return trio.run(_run_node, arguments, begin)
+    return trio.run(_run_node, arguments, begin, found)
 
 
-async def _run_node(arguments: Namespace, begin: Begin) -> int:
-    from node.start import start
+async def _run_node(arguments: Namespace, begin: Begin, found: bool) -> int:
+    from node import start
 
     stopped_by: list[int] = []
     async with trio.open_nursery() as nursery:
@@ -52,7 +53,8 @@ async def _run_node(arguments: Namespace, begin: Begin) -> int:
                     nursery.cancel_scope.cancel()
 
         nursery.start_soon(watch)
-        async with start(home_of(arguments), name=arguments.name, listen=arguments.listen) as glow:
+        running = start(home_of(arguments), name=arguments.name, listen=arguments.listen, found=found)
+        async with running as glow:
             await begin(glow)
             await glow.stopped.wait()
         nursery.cancel_scope.cancel()

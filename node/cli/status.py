@@ -57,7 +57,7 @@ def text_of(status: NodeStatus, out: Output) -> str:
 def nodes_table(nodes: list[NodeSummary], out: Output) -> str:
     return out.table(
         ("NODE", "HOW", "ROLE", "PLATFORM", "ADDRESS", "WHY"),
-        [(n.name, n.how, n.role.name.lower(), n.platform, address_text(n.address)[:11], n.reason) for n in nodes],
+        [(n.name or "?", n.how, n.role.name.lower(), n.platform, address_text(n.address)[:11], n.reason) for n in nodes],
     )
 
 

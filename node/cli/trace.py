@@ -50,7 +50,7 @@ def _row(hop: Hop, round_trip: float | None, reason: str) -> dict[str, Any]:
         "name": hop.name,
         "address": address_text(hop.node),
         "link": hop.link,
-        "link_round_trip": hop.round_trip,
+        "link_round_trip": hop.round_trip if hop.link else None,
         "round_trip": round_trip,
         "reason": reason,
     }
