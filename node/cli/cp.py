@@ -11,7 +11,7 @@ from typing import Any
 import trio
 
 from firefly.client import Glow
-from firefly.errors import Interrupted, Unreachable
+from firefly.errors import Interrupted
 from node.cli.address import Address, parse_place
 from node.cli.client import attached, time_limit
 from node.cli.copying.local import LocalDisk
@@ -24,7 +24,7 @@ from node.cli.progress import Progress, wants_progress
 
 NAME = "cp"
 HELP = "copy files and folders between devices"
-_CUT = (KeyboardInterrupt, Interrupted, Unreachable, trio.TooSlowError)
+_CUT = (KeyboardInterrupt, Interrupted, trio.TooSlowError)
 
 
 def configure(parser: ArgumentParser) -> None:

@@ -6,9 +6,8 @@ from argparse import ArgumentParser, Namespace
 from datetime import UTC, datetime
 from typing import Any
 
-from firefly.interfaces.core import LinkStatus, NodeStatus, NodeSummary
-
 from firefly.client import Glow
+from firefly.interfaces.core import LinkStatus, NodeStatus, NodeSummary
 from node.cli.client import attached, named, node_at
 from node.cli.output import Output, address_text, duration_text, local_time, plain, size_text
 
@@ -57,7 +56,10 @@ def text_of(status: NodeStatus, out: Output) -> str:
 def nodes_table(nodes: list[NodeSummary], out: Output) -> str:
     return out.table(
         ("NODE", "HOW", "ROLE", "PLATFORM", "ADDRESS", "WHY"),
-        [(n.name or "?", n.how, n.role.name.lower(), n.platform, address_text(n.address)[:11], n.reason) for n in nodes],
+        [
+            (n.name or "?", n.how, n.role.name.lower(), n.platform, address_text(n.address)[:11], n.reason)
+            for n in nodes
+        ],
     )
 
 

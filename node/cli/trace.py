@@ -6,9 +6,9 @@ from argparse import ArgumentParser, Namespace
 from typing import Any
 
 import trio
-from firefly.interfaces.core import Hop, Node
 
 from firefly.client import Glow
+from firefly.interfaces.core import Hop, Node
 from node.cli.client import attached, named, node_at
 from node.cli.failures import OK, UNREACHABLE
 from node.cli.output import Output, address_text, duration_text
