@@ -38,7 +38,7 @@ _UNKNOWN = -1
 
 
 class _Shape(Generic[V]):
-    """How one variant looks on the wire. `inline`: its fields are the body; else its only field is, or there is none."""
+    """How one variant looks on the wire. Its body is its fields if `inline`, else its only field, or nothing."""
 
     def __init__(self, kind: type[V], ordinal: int, inline: bool) -> None:
         self.kind = kind

@@ -9,7 +9,6 @@ from typing import Any
 
 from lark import Token, Tree
 
-from idl.report import Report
 from idl.model import (
     Alias,
     Attribute,
@@ -35,6 +34,7 @@ from idl.model import (
     Union,
     Variant,
 )
+from idl.report import Report
 from idl.source import Source
 
 Node = Tree[Token]
@@ -114,7 +114,7 @@ class Builder:
 
     def _const(self, node: Node) -> Const:
         element = self._element(node)
-        value = [child for child in _nodes(node, *_VALUES)][-1]
+        value = list(_nodes(node, *_VALUES))[-1]
         return Const(**element, type=self._type(node), value=self._value(value))
 
     def _enum(self, node: Node) -> Enum:
@@ -122,7 +122,7 @@ class Builder:
 
     def _member(self, node: Node) -> Member:
         element = self._element(node)
-        value = [child for child in _nodes(node, *_VALUES)][-1]
+        value = list(_nodes(node, *_VALUES))[-1]
         return Member(**element, value=self._value(value))
 
     def _union(self, node: Node) -> Union:
@@ -225,8 +225,9 @@ class Builder:
         try:
             text = json.loads(token, strict=False)
             text.encode()
-        except (ValueError, UnicodeEncodeError) as error:
-            self._report.add("bad-escape", self._source, span_of(token), reason=str(error).partition(":")[0])
+        except ValueError as error:
+            reason = "half a character" if isinstance(error, UnicodeEncodeError) else "an unknown escape"
+            self._report.add("bad-escape", self._source, span_of(token), reason=reason)
             return ""
         return str(text)
 
@@ -248,5 +249,3 @@ def _identifiers(node: Node) -> Iterable[str]:
     for child in node.children:
         assert isinstance(child, Tree)
         yield from _identifiers(child)
-
-

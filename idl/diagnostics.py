@@ -1,7 +1,7 @@
 """Every rule of the language that a file can break: one table, from which messages, fixes and their tests come.
 
-A bad example is the text of a file, or several files by name of which the first is checked. tests/idl/test_diagnostics.py
-holds each example against its rule.
+A bad example is the text of a file, or several files by name, of which the first is checked.
+tests/idl/test_diagnostics.py holds each example against its rule.
 """
 
 from __future__ import annotations
@@ -38,18 +38,21 @@ _READING = (
             _L + "interface P { }",
             _L + "enum E { 1 = A }",
             _L + "type A = { a: int }",
-            _L + "proto P { def m() -> int }",
             _L + "type = int",
+            _L + "proto P { def m(a: int = ) }",
+            _L + "proto P : { }",
+            _L + "}",
         ),
     ),
-    Rule("stray-character", "`{text}` means nothing here", "remove it", (_L + "type A = int $", _L + "type Ä = int")),
+    Rule("stray-character", "`{text}` means nothing here", "{fix}",
+         (_L + "type A = int $", _L + "type Ä = int", _L + "proto P { def m() -> int }", _L + "# type A = int")),
     Rule("open-string", "this string has no end on its line", "end it with `\"`", (_L + 'const A: String = "abc\n',)),
     Rule("open-comment", "this comment has no end", "end it with `*/`", (_L + "/* type A = int",)),
     Rule("too-deep", "brackets are nested more than {limit} deep", "name the inner types with `type`",
          (_L + "type A = " + "Array[" * 70 + "int" + "]" * 70, _L + "type A = int" + "?" * 70)),
     Rule("bad-number", "`{text}` is not a number that can be kept", "write it with fewer digits",
          (_L + "const A: u8 = " + "9" * 500, _L + "const A: u8 = 0x_")),
-    Rule("bad-escape", "this string cannot be read: {reason}",
+    Rule("bad-escape", "this string has {reason} in it",
          'write a backslash as `\\\\`; the escapes are those of JSON: \\n \\t \\" \\\\ \\u00e9',
          (_L + 'const A: String = "C:\\x"', _L + 'const A: String = "\\ud800"')),
     Rule("lost-documentation", "this documentation stands before nothing that could have it",
@@ -60,7 +63,8 @@ _READING = (
 _FILES = (
     Rule("no-library", "the file names no library, so its own name, {name}, is part of every selector",
          "begin it with `library {name}`", ("type A = int",), warning=True),
-    Rule("late-library", "`library` must come first", "move it to the top of the file", ("type A = int\nlibrary test",)),
+    Rule("late-library", "`library` must come first", "move it to the top of the file",
+         ("type A = int\nlibrary test",)),
     Rule("two-libraries", "a file is one library", "remove this line, or split the file", (_L + "library other",)),
     Rule("unknown-import", "there is no library {name}",
          "looked in: {searched}; `--include DIR` adds a folder", (_L + "import no.such",)),
@@ -90,10 +94,11 @@ _NAMES = (
 )  # fmt: skip
 
 _TYPES = (
-    Rule("wrong-parameters", "`{name}` is written {form}", "write it so",
+    Rule("wrong-parameters", "`{name}` is not written like this", "write {form}",
          (_L + "type A = Array", _L + "type A = Map[String]", _L + "type A = int[3]", _L + "type A = Array[3]",
           _L + "type A = String[3]", _L + "type A = Map[String, int, <=3]", _L + "type B = int\ntype A = B[int]")),
-    Rule("bad-bound", "{value} is no size", "a size is a whole number from {least} to 2147483647",
+    Rule("bad-bound", "{value} is no size",
+         "a size is a whole number from 1 to 2147483647, or the name of such a constant",
          (_L + "type A = String[<=-1]", _L + "type A = Array[int, 0]", _L + "type A = Bytes[<=4294967296]",
           _L + 'const N: String = "a"\ntype A = Array[int, N]')),
     Rule("bad-key", "a map's key cannot be {kind}", "use String, an integer or an enum as key",
@@ -101,8 +106,8 @@ _TYPES = (
           _L + "type B = struct {}\ntype A = Map[B, int]")),
     Rule("misplaced-stream", "a Stream can only be an argument or the result of a `def`",
          "make it the type of an argument or of the result itself",
-         (_L + "type A = Stream[int]", _L + "type A = struct { a: Stream[int] }", _L + "proto P { def m(): Stream[int]? }",
-          _L + "proto P { def m(a: Array[Stream[int]]) }", _L + "proto P { msg m(a: Stream[int]) }",
+         (_L + "type A = Stream[int]", _L + "type A = struct { a: Stream[int] }",
+          _L + "proto P { def m(): Stream[int]? }", _L + "proto P { def m(a: Array[Stream[int]]) }", _L + "proto P { msg m(a: Stream[int]) }",
           _L + "proto P { def m(): Stream[Stream[int]] }")),
     Rule("two-streams", "a method has at most one Stream among its arguments",
          "pass both in one stream of a union", (_L + "proto P { def m(a: Stream[int], b: Stream[int]) }",)),
@@ -133,13 +138,15 @@ _VALUES = (
 )  # fmt: skip
 
 _DECLARATIONS = (
-    Rule("empty", "{kind} `{name}` has no members", "give it one, or remove it", (_L + "enum E { }", _L + "union U { }")),
+    Rule("empty", "{kind} `{name}` has no members", "give it one, or remove it",
+         (_L + "enum E { }", _L + "union U { }")),
     Rule("duplicate-number", "{number} is already taken by `{other}`", "{hint}",
          (_L + "enum E { A = 1  B = 1 }", _L + "union U { 1: a  1: b }")),
     Rule("bad-ordinal", "{number} cannot be a variant's number", "number variants from 1 to 2147483647",
          (_L + "union U { -1: a }", _L + "union U { 4294967296: a }")),
     Rule("base-cycle", "`{name}` is its own base", "remove one of the bases", (_L + "proto A : B {}\nproto B : A {}",)),
-    Rule("duplicate-base", "`{name}` is already a base", "remove it", (_L + "proto A {}\nproto B : A, A {}",), warning=True),
+    Rule("duplicate-base", "`{name}` is already a base", "remove it",
+         (_L + "proto A {}\nproto B : A, A {}",), warning=True),
     Rule("duplicate-method", "`{name}` is already a method of {owner}", "rename one of them",
          (_L + "proto P { def m()  def m(a: int) }", _L + "proto A { def m() }\nproto B : A { def m() }",
           _L + "proto A { def m() }\nproto B { def m() }\nproto C : A, B {}",
@@ -159,7 +166,7 @@ _ATTRIBUTES = (
     Rule("misplaced-attribute", "`@{name}` cannot stand before {kind}", "it belongs before {place}",
          (_L + "@idempotent type A = int", _L + "proto P { @scope def m() }", _L + "proto P { @idempotent msg m() }",
           _L + "proto P { def m(@scope a: Stream[int]) }")),
-    Rule("bad-attribute", "`@{name}` is written {form}", "write it so",
+    Rule("bad-attribute", "`@{name}` is not written like this", "write {form}",
          (_L + "proto P { @since def m() }", _L + "proto P { @idempotent(1) def m() }",
           _L + "proto P { @deprecated(1) def m() }", _L + 'proto P { @selector("a b") def m() }')),
     Rule("duplicate-attribute", "`@{name}` stands here twice", "remove one",

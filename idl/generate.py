@@ -11,7 +11,10 @@ from idl.generators.python_names import module_name
 from idl.loader import OURS, SUFFIX, Library, Loader
 from idl.report import Report
 
-TARGET = Path(__file__).parents[1] / "firefly" / "interfaces"
+ROOT = Path(__file__).parents[1]
+TARGET = ROOT / "firefly" / "interfaces"
+BESIDE = ((ROOT / "bench" / "interfaces", ROOT / "bench" / "generated"), (ROOT / "examples" / "guestbook",) * 2)
+"""Folders of interfaces that are not ours, and where their stubs go; a wheel has neither."""
 
 
 def stub(library: Library, ours: frozenset[str]) -> str:
@@ -20,15 +23,23 @@ def stub(library: Library, ours: frozenset[str]) -> str:
     return python.generate(compile_library(library), source, lambda name: name in ours)
 
 
+def load(loader: Loader, report: Report, folder: Path) -> list[Library]:
+    libraries = [loader.load(path) for path in sorted(folder.glob(f"*{SUFFIX}"))]
+    report.raise_errors()
+    return [library for library in libraries if library is not None]
+
+
 def stubs() -> dict[Path, str]:
-    """The files of firefly/interfaces and what must be in them. Raises InvalidSource."""
+    """The generated files of this repository and what must be in them. Raises InvalidSource."""
     report = Report()
     loader = Loader(report)
-    libraries = [loader.load(path) for path in sorted(OURS.glob(f"*{SUFFIX}"))]
-    report.raise_errors()
-    found = [library for library in libraries if library is not None]
-    ours = frozenset(library.name for library in found)
-    return {TARGET / f"{module_name(library.name)}.py": stub(library, ours) for library in found}
+    own = load(loader, report, OURS)
+    ours = frozenset(library.name for library in own)
+    files = {TARGET / f"{module_name(library.name)}.py": stub(library, ours) for library in own}
+    for source, target in BESIDE:
+        for library in load(loader, report, source):
+            files[target / f"{module_name(library.name)}.py"] = stub(library, ours)
+    return files
 
 
 def main(arguments: list[str]) -> int:

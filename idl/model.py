@@ -185,3 +185,7 @@ class File:
     declarations: list[Declaration] = field(default_factory=list)
     first: Element | None = None
     """The first item, to see whether `library` is it."""
+    lost: set[str] = field(default_factory=set)
+    """What a syntax error may have hidden: names that follow a keyword, in a file that has one."""
+    readable: bool = True
+    """False if the file was not parsed at all."""

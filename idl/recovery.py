@@ -8,12 +8,14 @@ Where a declaration begins while bodies are open, their `}` is taken as written.
 from __future__ import annotations
 
 from copy import copy
+from typing import Any
 
 from lark import Token, UnexpectedToken
 from lark.parsers.lalr_interactive_parser import InteractiveParser
+from lark.parsers.lalr_parser_state import ParseConf
 
-from idl.report import Report
 from idl.model import Span
+from idl.report import Report
 from idl.source import Source
 
 DECLARATIONS = {"LIBRARY", "IMPORT", "TYPE", "CONST", "ENUM", "UNION", "ERROR", "PROTO"}
@@ -44,9 +46,13 @@ class Recovery:
         self._report = report
         self._errors = 0
 
-    def recover(self, index: int) -> int:
-        """Reports the token that did not fit and readies the parser; returns the index of the token to go on with."""
-        self._describe(index)
+    def recover(self, index: int, silent: bool = False) -> int:
+        """Reports the token that did not fit, unless `silent`, and readies the parser.
+
+        Returns the index of the token to go on with.
+        """
+        if not silent:
+            self._describe(index)
         self._errors += 1
         place = self._place(index) if self._errors < MAX_ERRORS else len(self._tokens) - 1
         token = self._tokens[place]
@@ -82,7 +88,7 @@ class Recovery:
         return 1 if token.type == "$END" else 0
 
     def _takes(self, level: int, token: Token) -> bool:
-        trial = self._machine.copy(deepcopy_values=False)
+        trial: InteractiveParser = self._machine.copy(deepcopy_values=False)  # type: ignore[no-untyped-call]
         del trial.parser_state.state_stack[level:]
         del trial.parser_state.value_stack[level - 1 :]
         trial.parser_state.parse_conf = _without_callbacks(trial)
@@ -111,20 +117,20 @@ class Recovery:
 
     def _describe(self, index: int) -> None:
         found = self._tokens[index]
-        expected = self._machine.accepts()
+        expected: set[str] = self._machine.accepts()  # type: ignore[no-untyped-call]
         span = Span(found.start_pos or 0, found.end_pos or 0)
         shown = "the end of the file" if found.type == "$END" else f"`{found[:40]}`"
         self._report.add("syntax", self._source, span, expected=_join(expected), found=shown, fix=_fix(found, expected))
 
 
-def _without_callbacks(machine: InteractiveParser) -> object:
+def _without_callbacks(machine: InteractiveParser) -> ParseConf[Any]:
     silent = copy(machine.parser_state.parse_conf)
     silent.callbacks = {}
     return silent
 
 
 def _signs(kind: str, following: str) -> tuple[set[str], str]:
-    """What the actions of a list's state contain, and what they must not, if this token begins or ends something in it."""
+    """What the actions of a list's state contain, and must not, if this token begins or ends something in it."""
     if kind in {"RBRACE", "RPAR"}:
         return {kind, "AT"}, ""
     if kind in DECLARATIONS | {"DEF", "MSG"} and following in WORDS:
@@ -153,18 +159,18 @@ def _join(expected: set[str]) -> str:
 
 
 def _fix(found: Token, expected: set[str]) -> str:
-    if found.type == "NAME" and found in _FOREIGN:
+    if found.type == "NAME" and found in _FOREIGN and "PROTO" in expected:
         return f"the word is `{_FOREIGN[found]}` here"
     if found.type == "$END":
         return "close what is still open"
-    if expected & {"RBRACE"} and found.type in DECLARATIONS:
+    if "RBRACE" in expected and found.type in DECLARATIONS:
         return "close the body before it with `}`"
+    if "PROTO" in expected and "NAME" not in expected:
+        return "a file consists of library, import, type, const, enum, union, error and proto"
+    if "STRUCT" in expected and found.type == "LBRACE":
+        return "a struct is written `struct { … }`"
     if "COLON" in expected and "EQUAL" not in expected and found.type in WORDS:
         return "a type follows its name after a colon: `name: Type`"
-    if "NAME" in expected and found.type == "LBRACE":
-        return "an inline record is written `struct { … }`"
     if "NAME" in expected and found.type == "INT":
         return "a name begins with a letter"
-    if expected & DECLARATIONS:
-        return "a file consists of library, import, type, const, enum, union, error and proto"
-    return f"write {_join(expected)} before {'it' if found.type != '$END' else 'the end'}, or remove it"
+    return f"write {_join(expected)} before it, or remove it"

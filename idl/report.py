@@ -10,6 +10,8 @@ from idl.model import NOWHERE, Span
 from idl.source import Source
 
 MAX_DIAGNOSTICS = 500
+MAX_WIDTH = 200
+"""Columns of a line that are shown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,9 +34,11 @@ class Diagnostic:
         word = "error" if self.is_error else "warning"
         head = f"{self.source.name}:{line}:{column}: {word}: {self.message} [{self.rule.code}]"
         text = self.source.line(line)
-        width = max(1, min(self.span.end - self.span.start, len(text) - column + 1))
+        width = max(1, min(self.span.end - self.span.start, len(text) - column + 1, MAX_WIDTH - column + 1))
         margin = "".join("\t" if character == "\t" else " " for character in text[: column - 1])
-        shown = [f"    {text[:200]}", f"    {margin}{'^' * width}"] if text.strip() and column <= 200 else []
+        shown = (
+            [f"    {text[:MAX_WIDTH]}", f"    {margin}{'^' * width}"] if text.strip() and column <= MAX_WIDTH else []
+        )
         return "\n".join([head, *shown, *([f"    fix: {self.fix}"] if self.fix else [])])
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import difflib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal as OneOf
 
@@ -62,6 +64,12 @@ def find_library(library: Library, prefix: str) -> Library | None:
         if prefix in (alias, imported.name):
             return imported
     return None
+
+
+def suggest(name: str, known: Iterable[str]) -> str:
+    """A fix for a name that means nothing."""
+    near = difflib.get_close_matches(name, sorted(set(known))[:1000], n=1, cutoff=0.6)
+    return f"did you mean `{near[0]}`?" if near else "check its spelling, or declare it"
 
 
 def find_member(library: Library, name: str) -> MemberOf | None:

@@ -9,7 +9,7 @@ from typing import NoReturn
 from idl import scope
 from idl.compiled import Value
 from idl.loader import Library
-from idl.model import Alias, Const, Enum, Limit, Literal, Name, Named, Optional, Proto, TypeExpression, Union
+from idl.model import Alias, Const, Enum, Limit, Literal, Name, Named, Optional, TypeExpression
 from idl.scope import Declared
 
 MAX_CHAIN = 64
@@ -18,7 +18,7 @@ _WORDS: dict[str, Value] = {"true": True, "false": False, "null": None}
 
 
 class BadValue(Exception):
-    """`code` is the rule of idl/diagnostics.py that `literal` breaks."""
+    """`code` is the rule of idl/diagnostics.py that `literal` breaks; empty if its type is wrong, which has been said."""
 
     def __init__(self, code: str, literal: Literal, **details: object) -> None:
         super().__init__(code)
@@ -61,10 +61,11 @@ class Typed:
         return ""
 
     def part(self, index: int) -> Typed:
-        """A type parameter."""
-        assert isinstance(self.expression, Named)
-        expression = self.expression.parameters[index]
-        assert not isinstance(expression, Limit)
+        """A type parameter; where a wrong type has none, the type `void`, of which there are no values."""
+        parameters = self.expression.parameters if isinstance(self.expression, Named) else ()
+        expression = parameters[index] if index < len(parameters) else None
+        if expression is None or isinstance(expression, Limit):
+            return Typed(self.library, Named(Name("void", self.expression.span), (), self.expression.span))
         return Typed(self.library, expression)
 
     def limit(self) -> tuple[int | None, bool]:
@@ -101,6 +102,8 @@ def evaluate(wanted: Typed, literal: Literal, library: Library, depth: int = 0) 
     """The value of a literal of `library` where `wanted` is asked for. Raises BadValue."""
     wanted = wanted.resolved()
     written = literal.value
+    if wanted.builtin == "void" or (isinstance(wanted.expression, Named) and not (wanted.builtin or wanted.declared)):
+        raise BadValue("", literal)
     if isinstance(written, Name) and written.text not in _WORDS:
         return _named(wanted, literal, written, library, depth)
     if isinstance(wanted.expression, Optional):
@@ -134,7 +137,11 @@ def _named(wanted: Typed, literal: Literal, name: Name, library: Library, depth:
         own = Typed(constant.library, constant.declaration.type)
         value = evaluate(own, constant.declaration.value, constant.library, depth + 1)
         return _again(wanted, literal, value)
-    raise BadValue("unknown-value", literal, name=name.text)
+    names = (
+        [member.name.text for member in enum.declaration.members] if enum and isinstance(enum.declaration, Enum) else []
+    )
+    names += [name for name, declaration in library.declarations.items() if isinstance(declaration, Const)]
+    raise BadValue("unknown-value", literal, name=name.text, hint=scope.suggest(name.text, names))
 
 
 def _again(wanted: Typed, literal: Literal, value: Value) -> Value:
@@ -219,14 +226,14 @@ def _hint(wanted: Typed) -> str:
     if declared is not None and isinstance(declared.declaration, Enum):
         names = ", ".join(member.name.text for member in declared.declaration.members[:8])
         return f"write one of its members: {names}"
+    if wanted.builtin in {"Array", "Map"}:
+        return "write it between `[ ]`" if wanted.builtin == "Array" else "write it between `{ }`"
     return "this type has no literals: make it optional (`?`) and write `null`"
 
 
 def _refuse(literal: Literal, wanted: Typed, hint: str) -> NoReturn:
     declared, builtin = wanted.declared, wanted.builtin
-    kind = builtin or (declared.declaration.name.text if declared is not None else "value of an inline type")
-    if isinstance(wanted.declared, Declared) and isinstance(wanted.declared.declaration, Proto | Union):
-        hint = "this type has no literals: make it optional (`?`) and write `null`"
+    kind = builtin or (declared.declaration.name.text if declared is not None else "struct")
     raise BadValue("bad-value", literal, value=shown(literal), type=kind, hint=hint)
 
 

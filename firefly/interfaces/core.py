@@ -236,6 +236,8 @@ class NoSuchName(errors.DeclaredError):
 
     def __init__(self, name_: str, known: list[str]) -> None:
         super().__init__(name_, known)
+        self.name_ = name_
+        self.known = known
 
 
 class _NameTakenBody(msgspec.Struct, array_like=True, frozen=True):
@@ -251,6 +253,7 @@ class NameTaken(errors.DeclaredError):
 
     def __init__(self, name_: str) -> None:
         super().__init__(name_)
+        self.name_ = name_
 
 
 class _BadSpecificationBody(msgspec.Struct, array_like=True, frozen=True):
@@ -266,6 +269,7 @@ class BadSpecification(errors.DeclaredError):
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
+        self.reason = reason
 
 
 class _InviteRefusedBody(msgspec.Struct, array_like=True, frozen=True):
@@ -281,6 +285,7 @@ class InviteRefused(errors.DeclaredError):
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
+        self.reason = reason
 
 
 class Node(Process):

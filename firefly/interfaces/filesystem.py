@@ -98,6 +98,7 @@ class NotFound(errors.DeclaredError):
 
     def __init__(self, path: Path) -> None:
         super().__init__(path)
+        self.path = path
 
 
 class _ReadOnlyBody(msgspec.Struct, array_like=True, frozen=True):
@@ -113,6 +114,7 @@ class ReadOnly(errors.DeclaredError):
 
     def __init__(self, path: Path) -> None:
         super().__init__(path)
+        self.path = path
 
 
 class _ExistsBody(msgspec.Struct, array_like=True, frozen=True):
@@ -128,6 +130,7 @@ class Exists(errors.DeclaredError):
 
     def __init__(self, path: Path) -> None:
         super().__init__(path)
+        self.path = path
 
 
 class _NotAFileBody(msgspec.Struct, array_like=True, frozen=True):
@@ -143,6 +146,7 @@ class NotAFile(errors.DeclaredError):
 
     def __init__(self, path: Path) -> None:
         super().__init__(path)
+        self.path = path
 
 
 class _NotAFolderBody(msgspec.Struct, array_like=True, frozen=True):
@@ -158,6 +162,7 @@ class NotAFolder(errors.DeclaredError):
 
     def __init__(self, path: Path) -> None:
         super().__init__(path)
+        self.path = path
 
 
 class _NotEmptyBody(msgspec.Struct, array_like=True, frozen=True):
@@ -173,6 +178,7 @@ class NotEmpty(errors.DeclaredError):
 
     def __init__(self, path: Path) -> None:
         super().__init__(path)
+        self.path = path
 
 
 class _BadPathBody(msgspec.Struct, array_like=True, frozen=True):
@@ -192,6 +198,8 @@ class BadPath(errors.DeclaredError):
 
     def __init__(self, path: Path, reason: str) -> None:
         super().__init__(path, reason)
+        self.path = path
+        self.reason = reason
 
 
 class _NoSpaceBody(msgspec.Struct, array_like=True, frozen=True):
@@ -207,6 +215,7 @@ class NoSpace(errors.DeclaredError):
 
     def __init__(self, path: Path) -> None:
         super().__init__(path)
+        self.path = path
 
 
 class _MismatchBody(msgspec.Struct, array_like=True, frozen=True):
@@ -228,6 +237,9 @@ class Mismatch(errors.DeclaredError):
 
     def __init__(self, path: Path, size: int, digest: Digest) -> None:
         super().__init__(path, size, digest)
+        self.path = path
+        self.size = size
+        self.digest = digest
 
 
 class FileSystem(_core.Resource):

@@ -55,6 +55,8 @@ class Conflict(errors.DeclaredError):
 
     def __init__(self, key: Name, revision: int) -> None:
         super().__init__(key, revision)
+        self.key = key
+        self.revision = revision
 
 
 class _TooOldBody(msgspec.Struct, array_like=True, frozen=True):
@@ -72,6 +74,7 @@ class TooOld(errors.DeclaredError):
 
     def __init__(self, oldest: int) -> None:
         super().__init__(oldest)
+        self.oldest = oldest
 
 
 class KV(_core.Resource):

@@ -212,6 +212,7 @@ class _Module:
         return [
             *self.protos.signature("def __init__(", shown, ") -> None:"),
             f"    super().__init__({', '.join(arguments)})",
+            *(f"    self.{name} = {argument}" for name, argument in zip(names, arguments, strict=True)),
         ]
 
     def _schema(self) -> list[str]:

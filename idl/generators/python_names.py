@@ -1,5 +1,4 @@
-"""What the elements of a schema are called in Python: the same, unless Python or the runtime has taken the name; then an
-underscore follows it."""
+"""What the elements of a schema are called in Python: the same, but an underscore follows a name that is taken there."""
 
 from __future__ import annotations
 
@@ -17,7 +16,8 @@ _ENUM = {
     "mro", "name", "numerator", "real", "to_bytes", "value",
 }  # fmt: skip
 _ERROR = {
-    "Body", "add_note", "args", "body", "cause", "code", "fault", "from_body", "hint", "message", "name", "with_traceback",
+    "Body", "add_note", "args", "body", "cause", "code", "fault", "from_body", "hint", "message", "name",
+    "with_traceback",
 }  # fmt: skip
 _STUB = {"is_stub", "proto", "release", "schema"}
 _SERVER = {"is_stub", "methods", "proto", "schema", "start", "stop"}
