@@ -1,51 +1,51 @@
 """The process host: keeps the processes of a node running, as their specifications say
 (docs/concepts/architecture.md, Processes).
 
-One supervisor, this one. A process that fails is started again after 0.2 s, doubling to 30 s; after 5 failures within
-60 s it is given up, and `glow ps` says why.
+    STARTING ── serves ──> RUNNING ── ends ──> WAITING ── back-off over ──> STARTING …
+                                                  └── too many failures ──> FAILED
+
+One supervisor, this one. A process that ends, or does not serve within 30 s, is started again after 0.2 s, doubling to
+30 s; after 5 failures within 60 s it is given up until it is created anew or its node restarts. `glow ps` says why.
 """
 
 from __future__ import annotations
 
 import os
-import signal
-import socket
-import subprocess
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib.metadata import entry_points
-from pathlib import Path
 from typing import Any
 
 import msgspec
 import trio
+
+from firefly.client import Context, Glow
+from firefly.errors import GlowError
 from firefly.interfaces.core import (
     BadSpecification,
     NameTaken,
     ProcessKind,
     ProcessState,
     ProcessStatus,
+    Role,
     Specification,
 )
-
-from firefly.client import DESCRIPTOR, TOKEN, Context, Glow
-from firefly.errors import GlowError
 from firefly.runtime import Host
 from node.attachment import AttachedResource, Program
 from node.home import Home
 from node.identity import check_label
-from node.store import Store
+from node.program import Attach, find_program, run_program
+from node.store import DamagedStore, Store
 
 BACK_OFF = 0.2, 30.0
+"""Seconds before the first and, doubling, at most before any later start."""
 FAILURES, FAILURE_TIME = 5, 60.0
+START_TIME = 30.0
 STOP_TIME = 5.0
-KEPT_OUTPUT = 20
-"""Lines of a program's standard error that are kept for the reason of its end."""
-MAX_LINE = 1000
 GROUP = "glow.processes"
-Attach = Callable[[socket.socket, Program, Callable[[AttachedResource], None]], Awaitable[None]]
+CLASSES = (ProcessKind.BUILTIN, ProcessKind.PLUGIN)
 
 
 @dataclass
@@ -60,9 +60,11 @@ class Process:
     restarts: int = 0
     started: datetime | None = None
     os_process: int | None = None
+    loaded: Any = None  # the class of a builtin or plugin, once it is found
     scope: trio.CancelScope = field(default_factory=trio.CancelScope)
+    starting: trio.CancelScope = field(default_factory=trio.CancelScope)
+    settled: trio.Event = field(default_factory=trio.Event)  # it served, or failed to, for the first time
     ended: trio.Event = field(default_factory=trio.Event)
-    settled: trio.Event = field(default_factory=trio.Event)
 
     def status(self) -> ProcessStatus:
         given = self.specification
@@ -80,13 +82,25 @@ class Process:
         )
 
     def running(self, proto: str) -> None:
-        self.state, self.reason, self.proto = ProcessState.RUNNING, "", proto
-        self.started = datetime.now(UTC)
+        """It serves; of several resources of a program the first tells its proto."""
+        if self.state is ProcessState.STARTING:
+            self.starting.deadline = float("inf")
+            self.state, self.reason, self.proto = ProcessState.RUNNING, "", proto
+            self.started = datetime.now(UTC)
+            self.settled.set()
+
+    def stopped(self, state: ProcessState, reason: str) -> None:
+        self.state, self.reason = state, reason
+        self.started = self.os_process = None
         self.settled.set()
 
 
 class ProcessHost:
-    """All processes of a node. `attach` serves the socket of a program until it leaves."""
+    """All processes of a node. They run in `nursery`, whose end stops them.
+
+    `resources` is the node's table, `attach` serves the socket of a program until it leaves, `changed` is called when
+    resources have come or gone.
+    """
 
     def __init__(
         self,
@@ -108,23 +122,31 @@ class ProcessHost:
         self._changed = changed
 
     async def start(self) -> None:
-        """Starts what the store knows; returns when each is running, or has failed once."""
+        """Starts what the store knows; returns when each serves or has failed once, after 5 s at the latest."""
         for identifier, packed in await self._store.run(Store.processes):
-            self._launch(Process(identifier, msgspec.msgpack.decode(packed, type=Specification)))
+            self._launch(Process(identifier, _decode_specification(identifier, packed)))
         with trio.move_on_after(STOP_TIME):
             for process in list(self.processes.values()):
                 await process.settled.wait()
 
     async def create(self, specification: Specification) -> Process:
-        """Makes and starts a process. Raises NameTaken, BadSpecification; what its start raised, and forgets it then."""
+        """Makes a process; when this returns it serves, and is on disk.
+
+        Raises NameTaken, InvalidArgument (a bad label), StoreFailed; BadSpecification for what cannot run, which is
+        forgotten then.
+        """
         check_label(specification.label)
         if any(process.specification.label == specification.label for process in self.processes.values()):
             raise NameTaken(specification.label)
-        check_specification(specification)
         process = Process(os.urandom(16), specification)
-        packed = msgspec.msgpack.encode(specification)
         self.processes[process.id] = process
-        await self._store.run(lambda store: store.add_process(process.id, specification.label, packed))
+        try:
+            process.loaded = await trio.to_thread.run_sync(check_specification, specification)
+            packed = msgspec.msgpack.encode(specification)
+            await self._store.run(lambda store: store.add_process(process.id, specification.label, packed))
+        except BaseException:
+            del self.processes[process.id]
+            raise
         self._launch(process)
         await process.settled.wait()
         if process.state is not ProcessState.RUNNING:
@@ -134,12 +156,12 @@ class ProcessHost:
         return process
 
     async def kill(self, process: Process) -> ProcessStatus:
-        """Ends a process and forgets its specification; its folder stays."""
+        """Ends a process and forgets its specification; its folder stays. Raises StoreFailed, and it goes on then."""
         await self._store.run(lambda store: store.remove_process(process.id))
         process.scope.cancel()
         await process.ended.wait()
         self.processes.pop(process.id, None)
-        process.state, process.reason = ProcessState.STOPPED, "killed"
+        process.stopped(ProcessState.STOPPED, "killed")
         self._changed()
         return process.status()
 
@@ -151,113 +173,88 @@ class ProcessHost:
         self._nursery.start_soon(self._supervise, process)
 
     async def _supervise(self, process: Process) -> None:
-        failures: deque[float] = deque(maxlen=FAILURES)
-        delay = BACK_OFF[0]
         try:
             with process.scope:
-                while True:
-                    began = trio.current_time()
-                    process.reason = await self._run_once(process)
-                    failures.append(trio.current_time())
-                    if trio.current_time() - began > FAILURE_TIME:
-                        delay = BACK_OFF[0]
-                    process.os_process = None
-                    if len(failures) == FAILURES and failures[-1] - failures[0] < FAILURE_TIME:
-                        process.state = ProcessState.FAILED
-                        process.reason = f"given up after {FAILURES} failures in a minute: {process.reason}"
-                        process.settled.set()
-                        self._changed()
-                        await trio.sleep_forever()
-                    process.state = ProcessState.WAITING
-                    process.settled.set()
-                    self._changed()
-                    await trio.sleep(delay)
-                    delay = min(delay * 2, BACK_OFF[1])
-                    process.restarts += 1
-                    process.state = ProcessState.STARTING
+                await self._keep_running(process)
+                await trio.sleep_forever()
         finally:
+            process.settled.set()
             process.ended.set()
+
+    async def _keep_running(self, process: Process) -> None:
+        """Runs a process again and again; returns when it is given up."""
+        failures: deque[float] = deque(maxlen=FAILURES)
+        delay = BACK_OFF[0]
+        while True:
+            began = trio.current_time()
+            reason = await self._run_once(process)
+            failures.append(trio.current_time())
+            if len(failures) == FAILURES and failures[-1] - failures[0] < FAILURE_TIME:
+                process.stopped(ProcessState.FAILED, f"given up after {FAILURES} failures in a minute: {reason}")
+                return
+            if trio.current_time() - began > FAILURE_TIME:
+                delay = BACK_OFF[0]
+            process.stopped(ProcessState.WAITING, reason)
+            await trio.sleep(delay)
+            delay = min(delay * 2, BACK_OFF[1])
+            process.restarts += 1
+            process.state = ProcessState.STARTING
 
     async def _run_once(self, process: Process) -> str:
         """Runs a process until it ends; returns why."""
+        run = self._run_class if process.specification.kind in CLASSES else self._run_program
         try:
-            if process.specification.kind == ProcessKind.PROGRAM:
-                return await self._run_program(process)
-            return await self._run_class(process)
+            with trio.CancelScope(deadline=trio.current_time() + START_TIME) as process.starting:
+                return await run(process)
         except Exception as error:
-            return _reason(error)
-
-    # --- builtin and plugin
+            return reason_of(error)
+        return f"it did not serve within {START_TIME:.0f} s"
 
     async def _run_class(self, process: Process) -> str:
         specification = process.specification
-        instance = find_class(specification.program)()
+        process.loaded = process.loaded or await trio.to_thread.run_sync(find_class, specification.program)
+        instance = process.loaded()
         try:
             async with trio.open_nursery() as nursery:
-                context = Context(
-                    process.id,
-                    specification.label,
-                    self._home.process_folder(process.id),
-                    dict(specification.configuration),
-                    nursery,
-                    self._glow,
+                folder = self._home.process_folder(process.id)
+                configuration = dict(specification.configuration)
+                await _call(
+                    instance,
+                    "start",
+                    Context(process.id, specification.label, folder, configuration, nursery, self._glow),
                 )
-                await _call(instance, "start", context)
                 self._resources.add(process.id, instance, int(specification.access))
                 process.running(instance.proto)
                 self._changed()
                 await trio.sleep_forever()
         finally:
+            served = self._resources.resources.get(process.id) is not None
             self._resources.remove(process.id)
             self._changed()
-            with trio.move_on_after(STOP_TIME, shield=True):
-                await _call(instance, "stop")
-
-    # --- program
+            if served:  # what never started has nothing to stop, and may not even have it
+                with trio.move_on_after(STOP_TIME, shield=True):
+                    await _call(instance, "stop")
 
     async def _run_program(self, process: Process) -> str:
         specification = process.specification
-        ours, theirs = socket.socketpair()
-        token = os.urandom(16)
-        folder = self._home.process_folder(process.id)
+        path = await trio.to_thread.run_sync(find_program, specification.program)
         program = Program(
-            token,
-            process.id,
-            specification.label,
-            str(folder),
-            dict(specification.configuration),
-            int(specification.access),
+            token=os.urandom(16),
+            resource=process.id,
+            label=specification.label,
+            folder=str(self._home.process_folder(process.id)),
+            configuration=dict(specification.configuration),
+            access=int(specification.access),
         )
-        environment = {**os.environ, DESCRIPTOR: str(theirs.fileno()), TOKEN: token.hex()}
-        with theirs:
-            child = await trio.lowlevel.open_process(
-                [specification.program, *specification.arguments],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.PIPE,
-                pass_fds=(theirs.fileno(),),
-                env=environment,
-                cwd=folder,
-                start_new_session=True,
-            )
-        process.os_process = child.pid
-        output: deque[str] = deque(maxlen=KEPT_OUTPUT)
 
         def registered(entry: AttachedResource) -> None:
             process.running(entry.proto)
             self._changed()
 
-        try:
-            async with trio.open_nursery() as nursery:
-                nursery.start_soon(_keep_output, child, output)
-                nursery.start_soon(self._attach, ours, program, registered)
-                await child.wait()
-                with trio.move_on_after(0.5):
-                    await nursery.start(_until_quiet, child)
-                nursery.cancel_scope.cancel()
-        finally:
-            await _end(child)
-        return _exit_reason(child.returncode, output)
+        def started(number: int) -> None:
+            process.os_process = number
+
+        return await run_program([path, *specification.arguments], program, self._attach, registered, started)
 
 
 async def _call(instance: Any, name: str, *arguments: Any) -> None:
@@ -266,66 +263,19 @@ async def _call(instance: Any, name: str, *arguments: Any) -> None:
         await method(*arguments)
 
 
-async def _until_quiet(child: trio.Process, task_status: Any = trio.TASK_STATUS_IGNORED) -> None:
-    """Gives the last lines of standard error a moment to arrive."""
-    await trio.sleep(0.05)
-    task_status.started()
-
-
-async def _keep_output(child: trio.Process, output: deque[str]) -> None:
-    """Keeps the last lines of a program's standard error; more than fits is dropped, so it never blocks the program."""
-    assert child.stderr is not None
-    rest = b""
-    async for data in child.stderr:
-        *lines, rest = (rest + data).split(b"\n")
-        output.extend(line.decode(errors="replace")[:MAX_LINE] for line in lines)
-        rest = rest[-MAX_LINE:]
-    if rest:
-        output.append(rest.decode(errors="replace"))
-
-
-async def _end(child: trio.Process) -> None:
-    """Terminates a program and all that it started in its session; kills what is left after 5 s."""
-    with trio.CancelScope(shield=True):
-        for how in (signal.SIGTERM, signal.SIGKILL):
-            if child.returncode is None:
-                _signal_group(child.pid, how)
-                with trio.move_on_after(STOP_TIME):
-                    await child.wait()
-        _signal_group(child.pid, signal.SIGKILL)
-        if child.stderr is not None:
-            await child.stderr.aclose()
-
-
-def _signal_group(pid: int, how: signal.Signals) -> None:
-    try:
-        os.killpg(pid, how)
-    except (ProcessLookupError, PermissionError):
-        return  # the whole group has ended
-
-
-def _exit_reason(code: int | None, output: deque[str]) -> str:
-    last = next((line for line in reversed(output) if line.strip()), "")
-    if code is None:
-        what = "it was stopped"
-    elif code < 0:
-        what = f"it was killed by {signal.Signals(-code).name}"
-    else:
-        what = f"it exited with {code}"
-    return f"{what}: {last}" if last else what
-
-
-def _reason(error: BaseException) -> str:
-    """Why a process ended, of the exception that ended it."""
+def reason_of(error: BaseException) -> str:
+    """Why a process ended, for a person: of several errors the first."""
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
+    if isinstance(error, BadSpecification):
+        return error.reason
     if isinstance(error, GlowError):
         return ": ".join(part for part in (error.message, error.cause) if part)
     return f"{type(error).__name__}: {error}"
 
 
 def find_class(name: str) -> Any:
-    """The process class of an entry point. Raises BadSpecification, which names those that are there."""
+    """The process class of an entry point. Raises BadSpecification, which names those that are there. Blocks."""
     found = {entry.name: entry for entry in entry_points(group=GROUP)}
     if name not in found:
         known = ", ".join(sorted(found)) or "none"
@@ -336,19 +286,24 @@ def find_class(name: str) -> Any:
         raise BadSpecification(f"the process {name!r} cannot be loaded: {type(error).__name__}: {error}") from error
 
 
-def check_specification(specification: Specification) -> None:
-    """Raises BadSpecification for what could never run."""
-    if specification.kind in (ProcessKind.BUILTIN, ProcessKind.PLUGIN):
-        find_class(specification.program)
-    elif specification.kind == ProcessKind.PROGRAM:
-        program = specification.program
-        if not _is_executable(program):
-            raise BadSpecification(f"there is no program {program!r} on this device")
-    else:
+def check_specification(specification: Specification) -> Any:
+    """The class of a builtin or plugin, None for a program. Raises BadSpecification for what cannot run. Blocks."""
+    if specification.access not in (Role.ADMIN, Role.MEMBER):
+        raise BadSpecification("the lowest role that may call a process is MEMBER or ADMIN")
+    if specification.kind in CLASSES:
+        return find_class(specification.program)
+    if specification.kind != ProcessKind.PROGRAM:
         raise BadSpecification("this version runs the kinds builtin, plugin and program")
+    find_program(specification.program)
+    return None
 
 
-def _is_executable(program: str) -> bool:
-    import shutil
-
-    return shutil.which(program) is not None or (Path(program).is_file() and os.access(program, os.X_OK))
+def _decode_specification(identifier: bytes, packed: bytes) -> Specification:
+    try:
+        return msgspec.msgpack.decode(packed, type=Specification)
+    except (msgspec.MsgspecError, ValueError) as error:
+        raise DamagedStore(
+            f"the specification of process {identifier.hex()} cannot be read",
+            cause=str(error),
+            hint="restore the node's state from a backup",
+        ) from None
