@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import socket
 from argparse import Namespace
-from collections.abc import Awaitable, Callable
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 import trio
 
 from firefly.client import Glow, connect
+from firefly.errors import InvalidArgument, NoSuchMethod
 from firefly.home import socket_path
 from firefly.interfaces.core import Location, Node
 from node.cli.address import SELF
@@ -44,6 +45,18 @@ def node_runs(arguments: Namespace) -> bool:
 def time_limit(arguments: Namespace) -> AbstractContextManager[object]:
     """The time that --timeout allows."""
     return trio.fail_after(arguments.timeout) if arguments.timeout else nullcontext()
+
+
+@contextmanager
+def expecting(what: str, name: str, location: Location) -> Iterator[None]:
+    """Calls of a resource that may turn out to be something else: then InvalidArgument says what it is."""
+    try:
+        yield
+    except NoSuchMethod as error:
+        if not location.proto:
+            raise
+        hint = f"glow ls {location.name or name}"
+        raise InvalidArgument(f"{name} is no {what}", f"it is a {location.proto}: {error.message}", hint) from None
 
 
 def named(arguments: Namespace, name: str | None) -> str:

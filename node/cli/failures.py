@@ -64,6 +64,10 @@ def _known(names: list[str]) -> str:
     return f"known here: {', '.join(names)}" if names else "this node knows no other node yet"
 
 
+def _path(error: Any) -> str:
+    return repr(error.path) if error.path else "the whole file system"
+
+
 _WORDS: dict[str, Callable[[Any], Words]] = {
     "glow.core.NoSuchName": lambda e: (f"there is no {e.name_!r}", _known(e.known), "glow ls"),
     "glow.core.NameTaken": lambda e: (f"the name {e.name_} is taken", "", "choose another one with --label"),
@@ -79,20 +83,20 @@ _WORDS: dict[str, Callable[[Any], Words]] = {
         f"the oldest is {e.oldest}",
         f"list the keys, then watch with --since {e.oldest}",
     ),
-    "glow.filesystem.NotFound": lambda e: (f"there is no {e.path or 'such folder'}", "", ""),
+    "glow.filesystem.NotFound": lambda e: (f"there is no {_path(e)}", "", ""),
     "glow.filesystem.ReadOnly": lambda e: (
-        f"{e.path or 'the folder'} was not changed",
+        f"{_path(e)} was not changed",
         "its owner shares this folder read-only",
         "use a share made with writable=yes; `glow ls` shows what there is",
     ),
-    "glow.filesystem.Exists": lambda e: (f"{e.path} exists already", "", "choose another name, or remove it first"),
-    "glow.filesystem.NotAFile": lambda e: (f"{e.path or 'the root'} is not a file", "", "for folders: glow cp -r"),
-    "glow.filesystem.NotAFolder": lambda e: (f"{e.path} is not a folder", "", ""),
-    "glow.filesystem.NotEmpty": lambda e: (f"the folder {e.path} is not empty", "", "glow rm -r"),
-    "glow.filesystem.BadPath": lambda e: (f"{e.path!r} is not served", e.reason, ""),
-    "glow.filesystem.NoSpace": lambda e: (f"there is no room for {e.path}", "the disk of that node is full", ""),
+    "glow.filesystem.Exists": lambda e: (f"{_path(e)} exists already", "", "choose another name, or remove it first"),
+    "glow.filesystem.NotAFile": lambda e: (f"{_path(e)} is not a file", "", "for folders: glow cp -r"),
+    "glow.filesystem.NotAFolder": lambda e: (f"{_path(e)} is not a folder", "", ""),
+    "glow.filesystem.NotEmpty": lambda e: (f"the folder {_path(e)} is not empty", "", "glow rm -r"),
+    "glow.filesystem.BadPath": lambda e: (f"{_path(e)} is no path that is served", e.reason, ""),
+    "glow.filesystem.NoSpace": lambda e: (f"there is no room for {_path(e)}", "the disk of that node is full", ""),
     "glow.filesystem.Mismatch": lambda e: (
-        f"{e.path} did not arrive as it was sent, so nothing was changed",
+        f"{_path(e)} did not arrive as it was sent, so nothing was changed",
         "the source changed while it was read, or a disk is failing",
         "run the command again",
     ),

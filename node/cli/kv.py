@@ -11,7 +11,7 @@ from typing import Any
 from firefly.client import Glow
 from firefly.interfaces.kv import KV, Change, Entry
 from node.cli.address import Address, parse
-from node.cli.client import attached
+from node.cli.client import attached, expecting
 from node.cli.failures import FAILED, OK, UsageError
 from node.cli.flags import global_flags, seconds
 from node.cli.output import Output, iso_time, local_time, size_text
@@ -56,7 +56,9 @@ def run(arguments: Namespace) -> int:
         arguments.value = value_of(arguments.value)
 
     async def work(glow: Glow) -> int:
-        return await verb(await glow.open(address.name, KV), arguments, out)
+        location = await glow.resolve(address.name)
+        with expecting("key-value store", address.name, location):
+            return await verb(glow.at(location.node, location.resource, KV), arguments, out)
 
     return attached(arguments, work, "" if arguments.verb == "watch" else arguments.store)
 

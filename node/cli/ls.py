@@ -36,6 +36,8 @@ def run(arguments: Namespace) -> int:
             await everything(glow, out, arguments.long)
         elif address.path is None and address.resource is None:
             found = await resources_of(glow, address.node)
+            if not found and not out.json:
+                out.note(f"{address.node} offers nothing yet; `glow --node {address.node} create` makes something")
             out.show(plain(found), lambda: resource_table(found, out, arguments.long))
         else:
             await folder(glow, address, out, arguments.long)
