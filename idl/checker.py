@@ -7,10 +7,11 @@ reported a second time.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 from idl import scope
 from idl.attribute_rules import check_attributes
-from idl.loader import Library
+from idl.loader import Library, Loader
 from idl.model import (
     Alias,
     Const,
@@ -39,6 +40,18 @@ _KINDS = {Alias: "type", Const: "const", Enum: "enum", Union: "union", Error: "e
 def check(library: Library, report: Report) -> None:
     """Reports what is wrong with a library, but not with those that it imports."""
     _Checker(library, report).run()
+
+
+def check_files(paths: Iterable[Path], report: Report, folders: Sequence[Path] = ()) -> list[Library]:
+    """Reads files with all that they import, and checks them all; `folders` are searched for imports too.
+
+    Returns the libraries of those paths that could be read at all.
+    """
+    loader = Loader(report, folders)
+    libraries = [loader.load(path) for path in paths]
+    for library in loader.libraries:
+        check(library, report)
+    return [library for library in dict.fromkeys(libraries) if library is not None]
 
 
 class _Checker:

@@ -132,9 +132,9 @@ def _tables() -> Lark:
     grammar = _GRAMMAR.read_bytes()
     version = f"{lark.__version__} {sys.version} {sys.platform}".encode()
     kept = Path(platformdirs.user_cache_dir("glow")) / f"grammar-{hashlib.sha256(grammar + version).hexdigest()[:16]}"
-    with contextlib.suppress(Exception):  # absent, cut off, of another lark: anything but a good table is made again
-        with kept.open("rb") as file:
-            return Lark.load(file)
+    # Absent, cut off, of another lark: anything but a good table is made again.
+    with contextlib.suppress(Exception), kept.open("rb") as file:
+        return Lark.load(file)
     built = Lark(grammar.decode(), parser="lalr", lexer="basic", start=["file", "_other"], propagate_positions=True)
     with contextlib.suppress(OSError):
         _keep(built, kept)

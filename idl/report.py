@@ -36,10 +36,8 @@ class Diagnostic:
         text = self.source.line(line)
         width = max(1, min(self.span.end - self.span.start, len(text) - column + 1, MAX_WIDTH - column + 1))
         margin = "".join("\t" if character == "\t" else " " for character in text[: column - 1])
-        shown = (
-            [f"    {text[:MAX_WIDTH]}", f"    {margin}{'^' * width}"] if text.strip() and column <= MAX_WIDTH else []
-        )
-        return "\n".join([head, *shown, *([f"    fix: {self.fix}"] if self.fix else [])])
+        shown = [text[:MAX_WIDTH], margin + "^" * width] if text.strip() and column <= MAX_WIDTH else []
+        return "\n    ".join([head, *shown, f"fix: {self.fix}"])
 
 
 class InvalidSource(Exception):

@@ -119,7 +119,7 @@ class TypeRules:
             )
         count = {"Array": 1, "Stream": 1, "Map": 2}.get(name, 0)
         parts = [part for part in written.parameters[:count] if not isinstance(part, Limit)]
-        right = all([self.check(part) for part in parts])
+        right = all(list(map(self.check, parts)))
         if right and name == "Map":
             right = self._key(parts[0])
         return all([right, *(self._size(part) for part in written.parameters[count:])])

@@ -18,7 +18,7 @@ _WORDS: dict[str, Value] = {"true": True, "false": False, "null": None}
 
 
 class BadValue(Exception):
-    """`code` is the rule of idl/diagnostics.py that `literal` breaks; empty if its type is wrong, which has been said."""
+    """`code` is the rule that `literal` breaks; empty if the type it is for is wrong, which has been said."""
 
     def __init__(self, code: str, literal: Literal, **details: object) -> None:
         super().__init__(code)

@@ -1,4 +1,4 @@
-"""What the elements of a schema are called in Python: the same, but an underscore follows a name that is taken there."""
+"""What the elements of a schema are called in Python: the same; what is taken there gets an underscore."""
 
 from __future__ import annotations
 

@@ -11,6 +11,7 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from node.cli.flags import global_flags
 from node.cli.output import Output
 
 if TYPE_CHECKING:
@@ -24,16 +25,20 @@ BANNER = "# Made from "
 
 
 def configure(parser: ArgumentParser) -> None:
-    actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
-    checking = actions.add_parser("check", help="show every error of the files, with line and fix")
-    generating = actions.add_parser("generate", help="write the stubs of the files")
-    generating.add_argument("--to", choices=["python"], required=True, help="the language of the stubs")
-    generating.add_argument("-o", "--output", type=Path, default=Path(), metavar="DIR", help="where they go (here)")
-    for action in (checking, generating):
-        action.add_argument("files", nargs="+", type=Path, metavar="FILE", help="an interface, NAME.firefly")
-        action.add_argument(
+    actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION", parser_class=type(parser))
+
+    def action(name: str, line: str) -> ArgumentParser:
+        made: ArgumentParser = actions.add_parser(name, help=line, description=f"{line}.", parents=[global_flags()])
+        made.add_argument("files", nargs="+", type=Path, metavar="FILE", help="an interface, NAME.firefly")
+        made.add_argument(
             "-I", "--include", action="append", default=[], type=Path, metavar="DIR", help="look for imports here too"
         )
+        return made
+
+    action("check", "show every error of the files, with line and fix")
+    generating = action("generate", "write the stubs of the files")
+    generating.add_argument("--to", choices=["python"], required=True, help="the language of the stubs")
+    generating.add_argument("-o", "--output", type=Path, default=Path(), metavar="DIR", help="where they go (here)")
 
 
 def run(arguments: Namespace) -> int:
