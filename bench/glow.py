@@ -105,7 +105,8 @@ async def serving(place: Place) -> AsyncIterator[None]:
 async def connected(place: Place) -> AsyncIterator[GlowClient]:
     async with end(place, "client", attached="attached" in place.mode) as glow:
         with trio.fail_after(NODE_TIME):
-            yield GlowClient(await found(glow))
+            stub = await found(glow)
+        yield GlowClient(stub)
 
 
 async def found(glow: Any) -> Bench:

@@ -20,6 +20,11 @@ class System:
 
 
 SYSTEMS = (
+    System("glow", "direct", "bench.glow"),
+    System("glow", "async", "bench.glow", works=("calls",)),
+    System("glow", "relay", "bench.glow", has_broker=True),
+    System("glow", "attached client", "bench.glow"),
+    System("glow", "attached both", "bench.glow"),
     System("bare trio", "direct", "bench.peers.bare_trio"),
     System("grpc.aio", "direct", "bench.peers.grpc_aio"),
     System("nats", "server between", "bench.peers.nats", has_broker=True),

@@ -12,6 +12,8 @@ from collections.abc import Callable
 
 import trio
 
+from firefly.errors import GlowError
+
 SMALL_READ, LARGE_READ = 16 * 2**10, 256 * 2**10
 WORK_LIMIT = 2**20
 """Bytes handled before other tasks get a turn."""
@@ -96,15 +98,20 @@ class FramedSocket:
             self.closed = True  # it was not connected any more: nothing is left to shut
 
     async def run(self) -> None:
-        """Reads and writes until the peer closes the stream or something fails."""
+        """Reads and writes until the peer closes the stream, `close` is called or something fails."""
+        failed: Exception | None = None
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._run_writer)
             try:
                 await self._run_reader()
-            finally:
-                nursery.cancel_scope.cancel()
-        if self._failed is not None:
-            raise self._failed
+            except trio.ClosedResourceError:
+                self.closed = True
+            except (OSError, GlowError) as error:
+                failed = error
+            nursery.cancel_scope.cancel()
+        failed = failed or self._failed
+        if failed is not None and not self.closed:
+            raise failed
 
     async def _run_reader(self) -> None:
         sock, size, since_turn = self._sock, SMALL_READ, 0
@@ -135,14 +142,17 @@ class FramedSocket:
                 since_turn = 0
 
     async def _run_writer(self) -> None:
-        while True:
+        while not self.closed:
             if self._rest is not None:
-                await trio.lowlevel.wait_writable(self._sock)
+                try:
+                    await trio.lowlevel.wait_writable(self._sock)
+                except trio.ClosedResourceError:
+                    return
             elif not self._woken:
                 self._writer = trio.lowlevel.current_task()
                 await trio.lowlevel.wait_task_rescheduled(self._abort)
             self._woken = False
-            if self._write() and self._rest is None:
+            if not self.closed and self._write() and self._rest is None:
                 self._woken = True
                 await trio.lowlevel.checkpoint()
 

@@ -127,14 +127,15 @@ class Node:
         self._nursery.start_soon(task, *arguments)
 
     def after_joining(self, link: Link) -> None:
-        """The store holds a namespace now: enters it, and shows itself over the link that led here."""
+        """The store holds a namespace now: enters it, and links anew as one who belongs to it.
+
+        What came over the pairing link meanwhile was for a member that this node was not yet.
+        """
+        link.close("paired; a link for the namespace follows")
         self.load()
         for url, key in self.store.links():
-            self.links.keep(url, key, link if url == link.url else None)
-        self._introduce(link)
-        self._certificates_changed()
+            self.links.keep(url, key)
         self.describe_soon()
-        self.router.flush()
 
     def keep(self, kind: str, slot: bytes, identifier: bytes, data: bytes) -> None:
         """Writes a statement to the store, behind what is written already."""

@@ -134,12 +134,12 @@ class LinkManager:
         self.initiated.add(link)
         return link
 
-    def keep(self, url: str, expected: bytes | None, link: Link | None = None) -> Standing:
-        """Dials `url` until it answers, and again whenever the link ends; `link` is one that is up already."""
+    def keep(self, url: str, expected: bytes | None) -> Standing:
+        """Dials `url` until it answers, and again whenever the link ends."""
         for standing in self.standing:
             if standing.url == url:
                 return standing
-        standing = Standing(url, expected, link=link)
+        standing = Standing(url, expected)
         self.standing.append(standing)
         self._nursery.start_soon(self._keep, standing)
         return standing
@@ -147,10 +147,6 @@ class LinkManager:
     async def _keep(self, standing: Standing) -> None:
         delay = BACK_OFF[0]
         with standing.scope:
-            if standing.link is not None:
-                standing.state = "up"
-                await standing.link.down.wait()
-                standing.link = None
             while True:
                 standing.state = "connecting"
                 try:
