@@ -52,11 +52,11 @@ def expecting(what: str, name: str, location: Location) -> Iterator[None]:
     """Calls of a resource that may turn out to be something else: then InvalidArgument says what it is."""
     try:
         yield
-    except NoSuchMethod as error:
+    except NoSuchMethod:
         if not location.proto:
             raise
         hint = f"glow ls {location.name or name}"
-        raise InvalidArgument(f"{name} is no {what}", f"it is a {location.proto}: {error.message}", hint) from None
+        raise InvalidArgument(f"{name} is no {what}", f"it is a {location.proto}", hint) from None
 
 
 def named(arguments: Namespace, name: str | None) -> str:

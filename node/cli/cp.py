@@ -53,7 +53,7 @@ def run(arguments: Namespace) -> int:
         copy = Copy(progress, out.note, recursive=arguments.recursive)
         async with progress.drawn():
             report = await copy.run(spots[:-1], spots[-1])
-        return finish(report, time.monotonic() - begun, out)
+        return finish(report, progress.moved, time.monotonic() - begun, out)
 
     try:
         if any(isinstance(place, Address) for place in places):
@@ -83,14 +83,14 @@ async def spot_of(glow: Glow | None, place: Address | Path, text: str) -> Spot:
     return Spot(RemoteFiles(files, location), path, os.path.basename(path) or location.label, text, place.into)
 
 
-def finish(report: Report, seconds: float, out: Output) -> int:
-    """Says what was done. Raises PartlyDone, or the only error."""
-    rate = report.bytes / max(seconds, 1e-6)
+def finish(report: Report, moved: int, seconds: float, out: Output) -> int:
+    """Says what was done; `moved` bytes were not there before. Raises PartlyDone, or the only error."""
+    rate = moved / max(seconds, 1e-6)
     if out.json:
-        out.show(report_data(report, seconds, rate), str)
+        out.show(report_data(report, moved, seconds), str)
     elif report.files or not report.failed:
         parts = [f"{_files(report.files)}, {size_text(report.bytes)} verified in {duration_text(seconds)}"]
-        parts += [f"{size_text(rate)}/s"] if report.bytes > 1e6 else []
+        parts += [f"{size_text(rate)}/s"] if moved > 1e6 else []
         parts += [f"{report.unchanged} of them were here already"] if report.unchanged else []
         parts += [f"{len(report.skipped)} links and the like left out"] if report.skipped else []
         out.note("; ".join(parts))
@@ -107,10 +107,11 @@ def _files(count: int) -> str:
     return "1 file" if count == 1 else f"{count} files"
 
 
-def report_data(report: Report, seconds: float, rate: float) -> dict[str, Any]:
+def report_data(report: Report, moved: int, seconds: float) -> dict[str, Any]:
     return {
         "files": report.files,
         "bytes": report.bytes,
+        "moved": moved,
         "unchanged": report.unchanged,
         "skipped": report.skipped,
         "failed": [
@@ -118,5 +119,5 @@ def report_data(report: Report, seconds: float, rate: float) -> dict[str, Any]:
             for path, error in report.failed
         ],
         "seconds": round(seconds, 6),
-        "bytes_per_second": round(rate),
+        "bytes_per_second": round(moved / max(seconds, 1e-6)),
     }

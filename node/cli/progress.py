@@ -42,12 +42,17 @@ class Progress:
         self.advance(count)
         self._skipped += count
 
+    @property
+    def moved(self) -> int:
+        """Bytes that were really moved."""
+        return self.done - self._skipped
+
     def line(self, now: float) -> str:
         """What to draw: phase, bytes, rate, time left; or what is waited for."""
         waiting = f" – waiting for {self.waits_for}" if self.waits_for and now - self._moved >= STALLED else ""
         if not self.total:
             return f"{self.phase}{waiting or ' …'}"
-        rate = (self.done - self._skipped) / max(now - self._begun, 1e-3)
+        rate = self.moved / max(now - self._begun, 1e-3)
         share = f"{self.phase}  {size_text(self.done)} of {size_text(self.total)}  {self.done / self.total:.0%}"
         left = f", {duration_text((self.total - self.done) / rate)} left" if rate > 0 and self.done < self.total else ""
         return f"{share}  {size_text(rate)}/s{left}{waiting}"

@@ -11,9 +11,9 @@ from contextlib import asynccontextmanager
 from functools import partial
 
 import trio
-from firefly.interfaces.filesystem import Kind, Mismatch, Written
 
 from firefly.errors import Busy
+from firefly.interfaces.filesystem import Kind, Mismatch, Written
 from firefly.runtime.stub import ITEM_SIZE
 from node.cli.copying.place import AHEAD, CHUNK, SMALL, Batches, Item, Reading, Writing, part_name
 
@@ -109,6 +109,14 @@ def _hash_start(descriptor: int, size: int) -> hashlib._Hash:
     return hasher
 
 
+def _open_part(part: str) -> int:
+    """Raises OSError, about the folder where it is the folder's fault."""
+    try:
+        return os.open(part, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o666)
+    except (FileNotFoundError, PermissionError, NotADirectoryError) as error:
+        raise type(error)(error.errno, error.strerror, os.path.dirname(part)) from None
+
+
 class _Reader:
     """Reads one file into pieces that fit an item of a stream each."""
 
@@ -151,7 +159,7 @@ class _Writer:
     def __init__(self, part: str, final: str, *, fresh: bool) -> None:
         self._part = part
         self._final = final
-        self._descriptor = os.open(part, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o666)
+        self._descriptor = _open_part(part)
         try:
             fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             if fresh:

@@ -76,6 +76,10 @@ def tree(folder: Path) -> dict[str, bytes | None]:
     }
 
 
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
 @pytest.mark.parametrize("content", [b"", b"x", BIG], ids=["empty", "small", "big"])
 async def test_a_file(content: bytes, tmp_path: Path) -> None:
     (tmp_path / "a").write_bytes(content)
@@ -136,7 +140,7 @@ async def test_a_folder(tmp_path: Path) -> None:
     assert tree(tmp_path / "target") == expected
     assert report.files == 31
     assert report.skipped == [f"{source}/link"]
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["source", "target"]
+    assert names(tmp_path) == ["source", "target"]
 
 
 async def test_a_folder_into_a_folder_and_again(tmp_path: Path) -> None:
@@ -161,8 +165,7 @@ async def test_names_that_are_no_text_are_reported(tmp_path: Path) -> None:
     source = tmp_path / "source"
     source.mkdir()
     (source / "good").write_bytes(b"x")
-    with open(os.fsencode(source) + b"/\xff", "wb"):
-        pass
+    os.mknod(os.fsencode(source) + b"/\xff")
     report, notes = await copy(spot(source), spot(tmp_path / "target"))
     assert tree(tmp_path / "target") == {"good": b"x"}
     assert len(report.failed) == len(notes) == 1
@@ -189,30 +192,29 @@ async def test_a_file_that_cannot_be_read_does_not_stop_the_others(
 
 
 @pytest.mark.parametrize(
-    "kind",
-    ["missing", "folder without -r", "folder over file", "file over folder", "itself", "into itself", "no folder"],
+    ("source", "target", "error"),
+    [
+        ("nothing", "new", NotFound),
+        ("folder", "file", Exists),
+        ("file", "folder/", Exists),
+        ("file", "file", UsageError),
+        ("folder", "folder/copy", UsageError),
+        ("file", "nowhere/", InvalidArgument),
+    ],
 )
-async def test_what_cannot_be(kind: str, tmp_path: Path) -> None:
+async def test_what_cannot_be(source: str, target: str, error: type[Exception], tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"x")
     (tmp_path / "folder" / "file").mkdir(parents=True)
-    file, folder = spot(tmp_path / "file"), spot(tmp_path / "folder")
     before = tree(tmp_path)
-    with pytest.raises((NotFound, UsageError, Exists, InvalidArgument)):
-        if kind == "missing":
-            await copy(spot(tmp_path / "nothing"), file)
-        elif kind == "folder without -r":
-            await copy(folder, spot(tmp_path / "new"), recursive=False)
-        elif kind == "folder over file":
-            await copy(folder, file)
-        elif kind == "file over folder":
-            await copy(file, folder)
-        elif kind == "itself":
-            await copy(file, file)
-        elif kind == "into itself":
-            await copy(folder, spot(tmp_path / "folder" / "copy"))
-        else:
-            await copy(file, spot(tmp_path / "new", into=True))
+    with pytest.raises(error):
+        await copy(spot(tmp_path / source), spot(tmp_path / target, into=target.endswith("/")))
     assert tree(tmp_path) == before
+
+
+async def test_a_folder_needs_the_flag(tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(UsageError):
+        await copy(spot(tmp_path / "folder"), spot(tmp_path / "new"), recursive=False)
 
 
 async def test_a_cut_copy_leaves_no_half_file_and_continues(tmp_path: Path) -> None:
@@ -255,7 +257,7 @@ async def test_a_cut_folder_has_no_name_yet_and_continues(tmp_path: Path) -> Non
     assert not (tmp_path / "target").exists()
     await copy(spot(source), spot(tmp_path / "target"))
     assert tree(tmp_path / "target") == tree(source)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["source", "target"]
+    assert names(tmp_path) == ["source", "target"]
 
 
 async def test_a_part_of_something_else_is_not_continued(tmp_path: Path) -> None:
