@@ -131,6 +131,10 @@ class CertificateBook:
         self._held.pop(_slot(decode_certificate(statement.envelope.body)), None)
         self._changed()
 
+    def begun(self, issued: float) -> bool:
+        """Whether a statement issued at this Unix time is not of the future, as far as clocks can tell."""
+        return issued - TOLERANCE <= self._clock()
+
     def _in_time(self, certificate: Certificate) -> bool:
         now = self._clock()
         return certificate.issued - TOLERANCE <= now <= certificate.expires + TOLERANCE

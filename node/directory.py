@@ -10,7 +10,6 @@ import hashlib
 import math
 import os
 import re
-import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -25,7 +24,7 @@ from firefly.address import address_of, matches_prefix, parse_address
 from firefly.envelope import Envelope, sign
 from firefly.errors import BadRecord
 from firefly.keys import NodeKey
-from node.certificates import ADMIN, TOLERANCE, CertificateBook, Key
+from node.certificates import ADMIN, CertificateBook, Key
 from node.routing import Place, Refusal, Standing, Statement
 
 MAX_RESOURCES = 1024
@@ -238,10 +237,6 @@ class _Sealed(ABC):
         """Takes what a statement says into the directory. Raises BadRecord."""
 
 
-def _in_time(issued: int) -> bool:
-    return issued / 1000 <= time.time() + TOLERANCE
-
-
 class NameKind(_Sealed):
     """Names, signed by administrators. A later one of the same node replaces an earlier one."""
 
@@ -252,7 +247,7 @@ class NameKind(_Sealed):
     def accept(self, envelope: Envelope, now: float) -> Place | Refusal:
         body = _decode_name(envelope.body)
         refusal = self._standing(body.namespace, envelope.signer, now, admin=True)
-        if refusal is not None or not _in_time(body.issued):
+        if refusal is not None or not self._book.begun(body.issued / 1000):
             return refusal or Refusal.EXPIRED
         return Place(body.namespace, body.key, body.issued)
 
@@ -278,7 +273,7 @@ class DirectoryKind(_Sealed):
     def accept(self, envelope: Envelope, now: float) -> Place | Refusal:
         body = _decode_directory(envelope.body)
         refusal = self._standing(body.namespace, envelope.signer, now, admin=False)
-        if refusal is not None or not _in_time(body.issued):
+        if refusal is not None or not self._book.begun(body.issued / 1000):
             return refusal or Refusal.EXPIRED
         return Place(body.namespace, envelope.signer, body.issued)
 
