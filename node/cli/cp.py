@@ -50,7 +50,12 @@ def run(arguments: Namespace) -> int:
         begun = time.monotonic()
         waits_for = next((text.partition(":")[0] for text in arguments.places if ":" in text), "the disk")
         progress = Progress("copying", shown=wants_progress(arguments), waits_for=waits_for)
-        copy = Copy(progress, out.note, recursive=arguments.recursive)
+
+        def note(text: str) -> None:
+            progress.clear()
+            out.note(text)
+
+        copy = Copy(progress, note, recursive=arguments.recursive)
         async with progress.drawn():
             report = await copy.run(spots[:-1], spots[-1])
         return finish(report, progress.moved, time.monotonic() - begun, out)

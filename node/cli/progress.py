@@ -57,6 +57,11 @@ class Progress:
         left = f", {duration_text((self.total - self.done) / rate)} left" if rate > 0 and self.done < self.total else ""
         return f"{share}  {size_text(rate)}/s{left}{waiting}"
 
+    def clear(self) -> None:
+        """Makes room for other text; the line comes back by itself."""
+        if self._drawn:
+            self._write("")
+
     @asynccontextmanager
     async def drawn(self) -> AsyncIterator[None]:
         """Draws while the block runs."""
@@ -69,8 +74,7 @@ class Progress:
                 yield
             finally:
                 nursery.cancel_scope.cancel()
-                if self._drawn:
-                    self._write("")
+                self.clear()
 
     async def _draw(self) -> None:
         await trio.sleep(PATIENCE)

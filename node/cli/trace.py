@@ -32,7 +32,9 @@ def run(arguments: Namespace) -> int:
         answers: list[tuple[float | None, str]] = [(None, "")] * len(hops)
 
         async def ask(place: int) -> None:
-            answers[place] = await round_trip_of(glow.at(hops[place].node, hops[place].node, Node))
+            node = glow.at(hops[place].node, hops[place].node, Node)
+            await round_trip_of(node)  # Opens the session, which is not what is to be measured.
+            answers[place] = await round_trip_of(node)
 
         async with trio.open_nursery() as nursery:
             for place, hop in enumerate(hops):
@@ -66,7 +68,7 @@ def _table(rows: list[dict[str, Any]], out: Output) -> str:
             (
                 str(number),
                 row["name"],
-                row["link"] or "starts here",
+                row["link"] or ("" if number else "starts here"),
                 time(row["link_round_trip"]),
                 time(row["round_trip"]),
                 row["address"][:11],

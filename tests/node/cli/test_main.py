@@ -18,9 +18,6 @@ from node.cli.failures import UsageError
 from node.cli.flags import from_environment, home_of, seconds
 from node.cli.main import main
 
-OTHERS = {"idl"}
-"""Commands whose modules come with their own package."""
-
 
 @pytest.fixture(autouse=True)
 def no_node(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -43,7 +40,7 @@ def test_help_imports_nothing_heavy() -> None:
     assert not {"trio", "nacl", "cryptography", "lark", "construct", "node.cli.cp", "node.start"} & loaded
 
 
-@pytest.mark.parametrize("name", sorted(set(COMMANDS) - OTHERS))
+@pytest.mark.parametrize("name", sorted(COMMANDS))
 def test_each_command_says_what_the_table_says(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     command = load(name)
     assert (name, COMMANDS[name]) == (command.NAME, command.HELP)
