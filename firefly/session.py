@@ -82,6 +82,7 @@ class Keeper(Protocol):
     """What a session needs of `Sessions`."""
 
     def ready(self, flow: Flow) -> None: ...
+    def due(self, at: float) -> None: ...
     def deliver(self, session: Session, lane: int, plaintext: bytes) -> None: ...
     def busy(self, session: Session) -> bool: ...
     def ended(self, session: Session, error: GlowError | None) -> None: ...
@@ -201,6 +202,7 @@ class Session:
         sending.sent(counter, packet, now, link)
         if self._owed_since == math.inf:
             self._owed_since = now
+            self._keeper.due(now + self._resend_after())
         return packet
 
     def _seal(self, lane: int, counter: int, plaintext: bytes, now: float) -> bytes:
@@ -320,6 +322,7 @@ class Session:
             self.ack_now(now)
         elif self._unacked == 1:
             self._ack_at = min(self._ack_at, now + ACK_DELAY)
+            self._keeper.due(self._ack_at)
 
     def _receive_control(self, counter: int, plaintext: bytes, now: float) -> None:
         if counter <= self._control_seen:
@@ -430,6 +433,7 @@ class Session:
         """Somebody, maybe a liar, says that the peer does not know this session: asks it."""
         if self._doubted == math.inf:
             self._doubted = now + DOUBT
+            self._keeper.due(self._doubted)
             self.say(Ping())
 
     # --- the end

@@ -103,6 +103,8 @@ class Sessions:
         random: Callable[[int], bytes] = os.urandom,
     ) -> None:
         self.ready = ready
+        self.earlier: Callable[[float], None] = lambda deadline: None
+        self._due = math.inf
         self.counters: Counter[str] = Counter()
         self._key = key
         self._owner = owner
@@ -142,12 +144,20 @@ class Sessions:
         if session is not None and session.peer_instance != instance:
             session.lose(Interrupted("the other node has restarted", hint="call again"))
 
+    def due(self, at: float) -> None:
+        """A deadline has come: `earlier` hears of it if it is before all others."""
+        if at < self._due:
+            self._due = at
+            self.earlier(at)
+
     def next_deadline(self) -> float:
+        """When `on_timer` is due. A driver that cannot ask after every step sets `earlier`."""
         deadline = math.inf
         for session in self._by_peer.values():
             deadline = min(deadline, session.next_deadline())
         for handshake in self._handshakes.values():
             deadline = min(deadline, handshake.repeat_at, handshake.started + GIVE_UP)
+        self._due = deadline
         return deadline
 
     def on_timer(self, now: float) -> None:
@@ -325,10 +335,12 @@ class Sessions:
         if old is not None:
             old.lose(Interrupted("a new session took the place of the old one", hint="call again"))
         self.counters["opened"] += 1
+        self.due(session.next_deadline())
         session.messages = self._owner.opened(session)
 
     def _add(self, handshake: Handshake) -> Handshake:
         self._handshakes[handshake.index] = handshake
+        self.due(handshake.started + REPEAT)
         return handshake
 
     def _forget(self, handshake: Handshake) -> None:

@@ -90,9 +90,13 @@ class Attachment:
         self._peers.written_to(self._pump, self.conversation.alone)
 
     def _received(self, data: bytes) -> None:
-        with self._peers.receiving():
+        router = self._peers.router
+        router.begin()
+        try:
             for frame in self._frames.feed(data):
                 self.conversation.receive(INTERACTIVE, frame)
+        finally:
+            router.end()
 
     async def run(self) -> None:
         """Serves the program until it leaves, breaks the rules or stalls; never raises for its sake."""

@@ -61,7 +61,7 @@ class Home:
         if self.socket.parent != self.path:
             # A fixed name in a folder that everybody may write to: somebody else may have taken it first.
             self.socket.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            _check_owner(self.socket.parent)
+            _check_owner(self.socket.parent, stat.S_IWGRP | stat.S_IWOTH)
 
     def process_folder(self, process: bytes) -> Path:
         """A process's own folder, made if it is not there."""
@@ -103,16 +103,13 @@ class Home:
         )
 
 
-def _check_owner(folder: Path) -> None:
-    """Raises UnsafeFolder unless the folder is this user's, and only this user may change what is in it."""
-    state = folder.lstat()
-    if not stat.S_ISDIR(state.st_mode) and not folder.is_dir():
-        raise UnsafeFolder(f"{folder} is no folder", hint="choose another one with `--home DIR`")
+def _check_owner(folder: Path, forbidden: int = 0) -> None:
+    """Raises UnsafeFolder unless the folder is this user's, and has none of the `forbidden` bits in its mode."""
     state = folder.stat()
-    if state.st_uid != os.getuid() or state.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+    if state.st_uid != os.getuid() or state.st_mode & forbidden:
         raise UnsafeFolder(
             f"{folder} is not safe for a node's keys and socket",
-            cause=f"its owner is {state.st_uid} and its mode {stat.S_IMODE(state.st_mode):o}",
+            cause=f"its owner is user {state.st_uid} and its mode {stat.S_IMODE(state.st_mode):o}",
             hint=f"`chown` it to yourself and `chmod 700 {folder}`, or choose another one with `--home DIR`",
         )
 

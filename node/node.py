@@ -77,7 +77,7 @@ class Node:
         self.peers.offer = self.offer
         self.peers.resources_changed = self.describe_soon
         self.router.sessions = self.peers.sessions
-        self.router.after_activity = lambda: self.timer.arm(self.peers.sessions)
+        self.peers.sessions.earlier = self.timer.arm_at
         self.links = LinkManager(key, self.instance, self.router, nursery, self)
         self.timer.timed |= {self.mesh, self.peers.sessions}
         self.glow = Glow(self.peers, key.address, key.public)

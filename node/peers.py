@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Awaitable, Callable
-from contextlib import AbstractContextManager
 from typing import Any
 
 import trio
@@ -61,9 +60,6 @@ class Peers:
         role = LOCAL_PROGRAM if program else own.role
         return Caller(own.key, own.namespace, role, self.address, local=not program)
 
-    def receiving(self) -> AbstractContextManager[None]:
-        return self.router.receiving()
-
     def written_to(self, writer: Any, alone: Callable[[], bool]) -> None:
         """A socket of an attachment has something to write."""
         self.router.touch(writer)
@@ -80,7 +76,6 @@ class Peers:
         def wake(lane: int) -> None:
             session.send_waiting(lane, trio.current_time())
             self.router.flush(len(conversation.calls) + len(conversation.serving) == 1)
-            self.router.after_activity()
 
         conversation = Conversation(
             self.host,
@@ -135,7 +130,6 @@ class Peers:
             event = self._waiting.setdefault(node, trio.Event())
             self.sessions.session(node, trio.current_time())
             self.router.flush()
-            self.router.after_activity()
             with trio.move_on_after(REACH_TIME):
                 await event.wait()
             found = self.peer(node)

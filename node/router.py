@@ -7,8 +7,7 @@ leads on, and the links concerned are told to write when the whole of what was r
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from functools import partial
 from typing import Any, Protocol
 
@@ -28,7 +27,6 @@ from firefly.packet import (
     pack_header,
     pack_unreachable,
 )
-from node.liveness import Liveness
 from node.queues import LinkQueue
 
 UNREACHABLE_PER_SECOND = 100
@@ -44,8 +42,8 @@ class Link(Protocol):
     peer_address: bytes
     certified: bool
     queue: LinkQueue
-    liveness: Liveness
 
+    def receive_probe(self, payload: bytes, now: float) -> None: ...
     def kick(self, now: bool = False) -> None: ...
 
 
@@ -74,7 +72,6 @@ class Router:
         self._depth = 0
         self._waiting: dict[bytes, set[Any]] = {}
         self._answers: dict[Any, tuple[float, int]] = {}
-        self.after_activity: Callable[[], None] = lambda: None
 
     # --- what leaves
 
@@ -115,17 +112,14 @@ class Router:
         for other in self.links:
             other.queue.transit.arrival_gone(link)
 
-    @contextmanager
-    def receiving(self) -> Iterator[None]:
-        """While something that was read is handled: what it causes leaves together at the end."""
+    def begin(self) -> None:
+        """Something that was read is going to be handled: what it causes waits for `end`, and leaves together."""
         self._depth += 1
-        try:
-            yield
-        finally:
-            self._depth -= 1
-            if not self._depth:
-                self.flush(True)
-                self.after_activity()
+
+    def end(self) -> None:
+        self._depth -= 1
+        if not self._depth and self._touched:
+            self.flush(True)
 
     def touch(self, writer: Any) -> None:
         """`writer` (a link, or a socket of an attachment) has something to write."""
@@ -140,9 +134,8 @@ class Router:
 
     # --- what arrives
 
-    def receive(self, link: Link, bundle: bytes) -> None:
+    def receive(self, link: Link, bundle: bytes, now: float) -> None:
         """Takes an opened frame. Raises BadPacket, which ends the link."""
-        now = self._clock()
         size, offset = len(bundle), 0
         while offset < size:
             if size - offset < HEADER_SIZE:
@@ -171,8 +164,7 @@ class Router:
         if kind == TOPOLOGY:
             self.mesh.receive_topology(link, packet[HEADER_SIZE:], now)
         else:
-            link.liveness.receive(packet[HEADER_SIZE:], now)
-            self._touched.add(link)
+            link.receive_probe(packet[HEADER_SIZE:], now)
 
     def _deliver(self, link: Link, kind: int, packet: bytes, now: float) -> None:
         if kind in (DATA, HANDSHAKE, UNREACHABLE):

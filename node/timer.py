@@ -27,7 +27,10 @@ class Timer:
 
     def arm(self, timed: Timed) -> None:
         """To be called when the deadline of `timed` may have come closer. Cheap if it has not."""
-        deadline = timed.next_deadline()
+        self.arm_at(timed.next_deadline())
+
+    def arm_at(self, deadline: float) -> None:
+        """The same for one deadline that is known."""
         if deadline < self._armed:
             self._armed = deadline
             self._scope.deadline = deadline

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Generator, Iterable
+from contextvars import ContextVar
 from types import TracebackType
 from typing import Any, ClassVar, Generic, Self, TypeVar
 
@@ -169,9 +170,13 @@ def binder(network: Network, conversation: Conversation, listed: Capabilities | 
     return bind
 
 
+_deadline: ContextVar[float] = ContextVar("deadline", default=math.inf)
+
+
 def _time_left() -> int | None:
-    deadline = trio.current_effective_deadline()
-    return None if deadline == math.inf else max(0, int((deadline - trio.current_time()) * 1e6))
+    """µs until the end of the innermost `deadline` block."""
+    end = _deadline.get()
+    return None if end == math.inf else max(0, int((end - trio.current_time()) * 1e6))
 
 
 class PendingCall(OutgoingCall):
@@ -426,12 +431,14 @@ class deadline:
         self._scope = trio.CancelScope()
 
     def __enter__(self) -> trio.CancelScope:
-        self._scope.deadline = trio.current_time() + self._seconds
+        self._scope.deadline = min(trio.current_time() + self._seconds, _deadline.get())
+        self._token = _deadline.set(self._scope.deadline)
         return self._scope.__enter__()
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> bool:
+        _deadline.reset(self._token)
         suppressed = self._scope.__exit__(kind, error, traceback)
         if self._scope.cancelled_caught:
             raise DeadlineExceeded(f"no answer within {self._seconds:g} s")

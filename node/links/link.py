@@ -94,21 +94,32 @@ class Link:
         self._router.touch(self)
 
     def _next_frame(self) -> bytes | None:
-        packets = self.queue.next_bundle(BUNDLE, trio.current_time())
+        if not self.queue:
+            return None
+        now = trio.current_time()
+        packets = self.queue.next_bundle(BUNDLE, now)
         if not packets:
             return None
-        self.liveness.sent(trio.current_time())
+        self.liveness.sent(now)
         return frame(self._sealer.seal(packets[0] if len(packets) == 1 else b"".join(packets)))
 
     def _received(self, data: bytes) -> None:
-        router = self._router
-        with router.receiving():
+        router, now = self._router, trio.current_time()
+        router.begin()
+        try:
             for ciphertext in self._frames.feed(data):
-                self.liveness.heard(trio.current_time())
-                router.receive(self, self._opener.open(ciphertext))
-            if self.liveness.rtt != self._rtt:
-                self._rtt = self.liveness.rtt
-                self.measured(self)
+                router.receive(self, self._opener.open(ciphertext), now)
+            self.liveness.heard(now)
+        finally:
+            router.end()
+
+    def receive_probe(self, payload: bytes, now: float) -> None:
+        """Takes a PROBE; tells whoever listens when the measured round trip has changed."""
+        self.liveness.receive(payload, now)
+        self._router.touch(self)
+        if self.liveness.rtt != self._rtt:
+            self._rtt = self.liveness.rtt
+            self.measured(self)
 
     async def run(self) -> str:
         """Carries packets until the link ends; returns why."""
