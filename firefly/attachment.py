@@ -32,6 +32,7 @@ from firefly.messages import (
     Signed,
 )
 from firefly.packet import BULK, INTERACTIVE
+from firefly.outbox import Run
 from firefly.rpc import Conversation, Dispatcher, OutgoingCall
 
 VERSION = 1
@@ -205,8 +206,8 @@ class AttachedPeer:
 
     def notify(
         self, lane: int, resource: bytes, selector: int, arguments: bytes, capabilities: Capabilities | None
-    ) -> None:
-        self.conversation.notify_with(self._notify[lane], lane, resource, selector, arguments, capabilities)
+    ) -> Run | None:
+        return self.conversation.notify_with(self._notify[lane], lane, resource, selector, arguments, capabilities)
 
 
 def _notification(

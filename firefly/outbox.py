@@ -26,19 +26,35 @@ MAX_MESSAGES = 1024
 MAX_BYTES = 4 * 2**20
 RUN_LIMIT = 60_000
 """Bytes after which a run of notifications or items starts a new message, so that a run always fits one record."""
+VALUE_OVERHEAD = 16
+"""Bytes that a value in a run counts beside its own, so that many tiny ones do not make an endless run."""
 OVERHEAD = 64
 """Bytes that a message takes beside its values, at most (capabilities counted apart)."""
 
 
 class Run:
-    """Notifications of one method, or items of one stream, that will be one message."""
+    """Notifications of one method, or items of one stream, that will be one message.
 
-    __slots__ = ("key", "size", "values")
+    While `room` lasts, whoever holds the run may append to `values` and take `len(value) + VALUE_OVERHEAD` from
+    `room`; it is 0 as soon as the run has left, or something else stands behind it.
+    """
 
-    def __init__(self, key: Hashable, value: bytes) -> None:
+    __slots__ = ("_start", "key", "room", "size", "spend", "values")
+
+    def __init__(self, key: Hashable, room: int, spend: Callable[[int], None] | None) -> None:
         self.key = key
-        self.values = [value]
-        self.size = len(value) + OVERHEAD
+        self.values: list[bytes] = []
+        self.room = self._start = room
+        self.size = 0
+        self.spend = spend
+
+    def close(self) -> None:
+        """Nothing more may be appended; `spend` hears how many bytes of values it took."""
+        if self.size == 0:
+            self.size = self._start - self.room + OVERHEAD
+            self.room = 0
+            if self.spend is not None:
+                self.spend(self.size - OVERHEAD - VALUE_OVERHEAD * len(self.values))
 
     def message(self) -> Notify | Item:
         kind, target, detail = cast(tuple[Any, Any, Any], self.key)
@@ -78,27 +94,53 @@ class Outbox:
 
     def append(self, lane: int, message: Any, size: int) -> None:
         """Queues one message whose values have `size` bytes."""
-        self._queues[lane].append((message, size + OVERHEAD))
-        self._count(size + OVERHEAD)
+        queue = self._queues[lane]
+        if queue and queue[-1][1] == 0:
+            self._close(queue[-1][0])
+        queue.append((message, size + OVERHEAD))
+        self._count(1, size + OVERHEAD)
 
     def append_to_run(
-        self, lane: int, kind: Callable[..., Notify | Item], target: Any, detail: int, value: bytes
-    ) -> None:
-        """Queues a notification (`target` resource, `detail` selector) or an item (call, direction)."""
+        self,
+        lane: int,
+        kind: Callable[..., Notify | Item],
+        target: Any,
+        detail: int,
+        value: bytes,
+        room: int = RUN_LIMIT,
+        spend: Callable[[int], None] | None = None,
+    ) -> Run:
+        """Queues a notification (`target` resource, `detail` selector) or an item (call, direction).
+
+        Returns the run it became part of, to which more may be added directly; a new one takes at most `room` bytes
+        after this value, and tells `spend` how many it took.
+        """
         queue = self._queues[lane]
         key = (kind, target, detail)
-        if queue:
-            run, size = queue[-1]
-            if size == 0 and run.key == key and run.size + len(value) <= RUN_LIMIT:
-                run.values.append(value)
-                run.size += len(value)
-                self._count(len(value))
-                return
-        queue.append((Run(key, value), 0))
-        self._count(len(value) + OVERHEAD)
+        need = len(value) + VALUE_OVERHEAD
+        run: Run | None = queue[-1][0] if queue and queue[-1][1] == 0 else None
+        if run is None or run.key != key or need > run.room:
+            if run is not None:
+                self._close(run)
+            run = Run(key, max(need, min(room, RUN_LIMIT)), spend)
+            queue.append((run, 0))
+        run.values.append(value)
+        run.room -= need
+        return run
 
-    def _count(self, size: int) -> None:
-        self.count += 1
+    def _close(self, run: Run) -> None:
+        if run.size == 0:
+            run.close()
+            self._count(len(run.values), run.size)
+
+    def close(self) -> None:
+        """Nothing of what waits will be taken any more."""
+        for queue in self._queues.values():
+            if queue and queue[-1][1] == 0:
+                self._close(queue[-1][0])
+
+    def _count(self, count: int, size: int) -> None:
+        self.count += count
         self.size += size
         if self.count >= MAX_MESSAGES or self.size >= MAX_BYTES:
             self.full = True
@@ -127,6 +169,8 @@ class Outbox:
             message, need = queue[0]
             run = need == 0
             if run:
+                if message.size == 0:
+                    self._close(message)
                 need = message.size
             if need > left and messages:
                 break

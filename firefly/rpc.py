@@ -8,6 +8,7 @@ who serves one subclasses `IncomingCall`; a `Dispatcher` finds the server of a r
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Protocol
 
 from msgspec import Raw
@@ -35,7 +36,7 @@ from firefly.messages import (
     check_capabilities,
     decode_record,
 )
-from firefly.outbox import Outbox
+from firefly.outbox import Outbox, Run
 from firefly.packet import BULK, INTERACTIVE
 
 MAX_CALLS = 1024
@@ -278,9 +279,9 @@ class Conversation:
 
     def notify(
         self, lane: int, resource: bytes, selector: int, arguments: bytes, capabilities: Capabilities | None = None
-    ) -> None:
+    ) -> Run | None:
         """Sends a notification. The caller has checked `full` and `notify_credit`."""
-        self.notify_with(Notify, lane, resource, selector, arguments, capabilities)
+        return self.notify_with(Notify, lane, resource, selector, arguments, capabilities)
 
     def notify_with(
         self,
@@ -290,23 +291,27 @@ class Conversation:
         selector: int,
         arguments: bytes,
         capabilities: Capabilities | None,
-    ) -> None:
+    ) -> Run | None:
+        """Returns the run that took the notification, to which more of its kind may be added directly."""
         if self.closed is not None:
             raise self.closed
-        size = len(arguments)
-        self._credits[resource] = self._credits.get(resource, START) - size
         value = self.stow(arguments)
         if capabilities is None and value is arguments:
             outbox = self.outbox
             idle = not outbox.waiting(lane)
-            outbox.append_to_run(lane, kind, resource, selector, value)
+            credit = self._credits.get(resource, START)
+            run = outbox.append_to_run(
+                lane, kind, resource, selector, value, credit, partial(self.spend, resource)
+            )
             if idle:
                 self._wake(lane)
-        else:
-            self.append(lane, kind(resource, selector, [Raw(value)], capabilities), len(value))
+            return run
+        self.spend(resource, len(arguments))
+        self.append(lane, kind(resource, selector, [Raw(value)], capabilities), len(value))
+        return None
 
     def spend(self, resource: bytes, size: int) -> None:
-        """Counts notifications that were appended by hand against the room of their resource."""
+        """Counts notifications against the room of their resource."""
         self._credits[resource] = self._credits.get(resource, START) - size
 
     def notify_credit(self, resource: bytes) -> bool:
@@ -570,6 +575,7 @@ class Conversation:
         exports, self.exports = self.exports, {}
         for export in exports.values():
             dismiss(export.server)
+        self.outbox.close()
         self._room_again()
         waiting, self._credit_waiters = self._credit_waiters, {}
         for callbacks in waiting.values():

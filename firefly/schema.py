@@ -35,7 +35,7 @@ class BadSchema(GlowError):
 class Type(msgspec.Struct, frozen=True, omit_defaults=True):
     """`kind` is a built-in's name, `Optional`, `Both` (each of `of`) or `Ref` (the declaration `name`).
 
-    `size` is an exact length, `bound` the longest; 0: none is given. A fixed number of raw bytes is `Bytes` of a `size`.
+    `size` is an exact length, `bound` the longest; 0: none is given. N raw bytes are `Bytes` of `size` N.
     """
 
     kind: str

@@ -70,8 +70,8 @@ class _Shape(Generic[V]):
         return kind(*held)
 
 
-def _decode_union(kind: Any, value: Any) -> Any:
-    if isinstance(kind, type) and issubclass(kind, OpenUnion):
+def decode_union(kind: Any, value: Any) -> Any:
+    if isinstance(kind, type) and issubclass(kind, Union):
         return kind.from_wire(value)
     raise ValueError(f"no {kind!r} can be made of {value!r}")
 
@@ -102,7 +102,7 @@ class OpenUnion(Union):
         return self._shape.encode(self)
 
     @classmethod
-    def from_wire(cls, wire: Any, hook: Callable[[Any, Any], Any] = _decode_union) -> Self:
+    def from_wire(cls, wire: Any, hook: Callable[[Any, Any], Any] = decode_union) -> Self:
         """The variant of a decoded `[ordinal, body]`; `hook` makes what is inside of other unions and capabilities.
 
         Raises ValueError, or msgspec.ValidationError if the body is of another type.

@@ -75,6 +75,7 @@ class Codec:
         self._type = of
         self._bytes = of is bytes
         self._fields_are_bytes = _only_bytes(of)
+        self._one_of_bytes = self._fields_are_bytes and len(of.__struct_fields__) == 1
         self._arrived: list[tuple[Any, int]] = []
         self._decode = msgspec.msgpack.Decoder(of, dec_hook=self._decode_hook).decode
         self._encode = msgspec.msgpack.Encoder(enc_hook=_encode_hook([])).encode
@@ -83,6 +84,8 @@ class Codec:
     def encode(self, value: Any) -> bytes:
         try:
             encoded = self._encode(value)
+            if self._one_of_bytes and type(value[0]) is bytes:
+                return encoded
             if (self._bytes and type(value) is bytes) or (
                 self._fields_are_bytes and all(type(field) is bytes for field in value)
             ):

@@ -9,6 +9,7 @@ import trio
 
 from firefly.errors import GlowError
 from firefly.messages import Capabilities
+from firefly.outbox import Run
 from firefly.rpc import Conversation, OutgoingCall
 from firefly.runtime.method import Capability
 
@@ -35,7 +36,7 @@ class Peer(Protocol):
     ) -> None: ...
     def notify(
         self, lane: int, resource: bytes, selector: int, arguments: bytes, capabilities: Capabilities | None
-    ) -> None: ...
+    ) -> Run | None: ...
     def notify_credit(self, resource: bytes) -> bool: ...
     def when_credit(self, resource: bytes, callback: Callable[[], None]) -> None: ...
 

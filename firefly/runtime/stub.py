@@ -23,6 +23,7 @@ from firefly.errors import (
     encode_error,
 )
 from firefly.messages import Capabilities
+from firefly.outbox import VALUE_OVERHEAD, Run
 from firefly.rpc import Conversation, OutgoingCall
 from firefly.runtime.method import Capability, Codec, Method
 from firefly.runtime.network import Network, Peer, describe_passing, wait_for
@@ -66,6 +67,8 @@ class Stub(Capability):
         self._resource = resource
         self._held = held
         self._peer: Peer | None = None
+        self._run: Run | None = None
+        self._run_method: Method | None = None
 
     def release(self) -> None:
         """Lets the object at the owner go; the stub is of no more use."""
@@ -129,19 +132,28 @@ class Stub(Capability):
         return codec.decode_passing(value, binder(self._net, conversation, listed))
 
     def _notify(self, method: Method, arguments: tuple[Any, ...]) -> Awaitable[None]:
-        codec = method.argument_codec
+        if self._run_method is method:
+            encoded = method.argument_codec.encode(arguments)
+            need = len(encoded) + VALUE_OVERHEAD
+            run = self._run
+            if run is not None and need <= run.room:
+                run.values.append(encoded)
+                run.room -= need
+                return _SENT
+            return self._notify_encoded(method, encoded)
+        if method.argument_codec.passes:
+            return self._notify_later(method, *method.argument_codec.encode_passing(arguments))
+        return self._notify_encoded(method, method.argument_codec.encode(arguments))
+
+    def _notify_encoded(self, method: Method, encoded: bytes) -> Awaitable[None]:
         peer = self._peer
-        if codec.passes or peer is None or peer.closed is not None:
-            return self._notify_later(method, arguments)
-        encoded = codec.encode(arguments)
-        if peer.full or not peer.notify_credit(self._resource):
-            return self._notify_later(method, arguments)
-        peer.notify(method.lane, self._resource, method.selector, encoded, None)
+        if peer is None or peer.closed is not None or peer.full or not peer.notify_credit(self._resource):
+            return self._notify_later(method, encoded, [])
+        self._run = peer.notify(method.lane, self._resource, method.selector, encoded, None)
+        self._run_method = method
         return _SENT
 
-    async def _notify_later(self, method: Method, arguments: tuple[Any, ...]) -> None:
-        codec = method.argument_codec
-        encoded, passing = codec.encode_passing(arguments) if codec.passes else (codec.encode(arguments), [])
+    async def _notify_later(self, method: Method, encoded: bytes, passing: list[Capability]) -> None:
         peer = await self._reach()
         while not peer.notify_credit(self._resource):
             resource = self._resource
