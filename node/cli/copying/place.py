@@ -25,6 +25,9 @@ SMALL = 1 << 20
 PART = ".glow-part"
 """Ends the temporary name of what is not complete yet."""
 
+HIDDEN = ".glow-"
+"""Begins the names that file systems keep for unfinished uploads and do not show."""
+
 Batches = AsyncIterable[list[bytes]]
 
 
@@ -97,7 +100,8 @@ def part_name(token: bytes) -> str:
 
 
 def is_part(name: str) -> bool:
-    return name.startswith(".") and name.endswith(PART)
+    """Also of what a file system keeps for others."""
+    return name.startswith(HIDDEN) or (name.startswith(".") and name.endswith(PART))
 
 
 def checked_name(name: str) -> str:
