@@ -53,6 +53,11 @@ class Fragments:
         self._keep(self._held.setdefault(key_of(message), deque()), lane, message)
         return True
 
+    @property
+    def active(self) -> bool:
+        """Whether any message is held back."""
+        return bool(self._held)
+
     def holding(self, key: Key) -> bool:
         return key in self._held
 

@@ -131,6 +131,7 @@ def decode_record(record: bytes | memoryview) -> list[Message]:
 
 _ARRAY = struct.Struct(">BI")
 _TRANSFER = struct.Struct(">BBI")
+MARK_SIZE = _TRANSFER.size
 
 
 def join(values: list[bytes]) -> Raw:
@@ -147,7 +148,7 @@ def transfer_mark(number: int) -> bytes:
 
 def transfer_of(value: Raw) -> int | None:
     """The transfer that brings `value`, or None if it is here."""
-    if len(value) != 6:
+    if len(value) != MARK_SIZE:
         return None
     first, kind, number = _TRANSFER.unpack(memoryview(value))
     return number if (first, kind) == (0xD6, 1) else None

@@ -18,6 +18,7 @@ from firefly.errors import BadMessage, Busy, GlowError, Interrupted, TooLarge, e
 from firefly.fragments import Fragments, key_of
 from firefly.messages import (
     ARGUMENTS,
+    MARK_SIZE,
     MAX_VALUE,
     RESULTS,
     Cancel,
@@ -44,6 +45,8 @@ MAX_CALLS = 1024
 MAX_EXPORTS = 4096
 NIL = Raw(b"\xc0")
 CAPABILITY_SIZE = 36
+FITS = 60_000
+"""Bytes of a value that surely fits its message; a bigger one is looked at more closely."""
 
 
 class Dispatcher(Protocol):
@@ -262,11 +265,20 @@ class Conversation:
         capabilities: Capabilities | None = None,
     ) -> None:
         """Sends a request; `call` hears what becomes of it. Raises TooLarge; the closing error if it has ended."""
-        stowed = self.stow(arguments)
-        request = Request(call.number, resource, selector, deadline, None, Raw(stowed), capabilities)
-        self.call_with(call, request, len(stowed))
+        if self.closed is not None:
+            raise self.closed
+        size = len(arguments)
+        value = arguments if size < FITS else self.stow(arguments)
+        number, lane, outbox = call.number, call.lane, self.outbox
+        self.calls[number] = call
+        idle = not outbox.waiting(lane)
+        need = len(value) if capabilities is None else len(value) + CAPABILITY_SIZE * len(capabilities)
+        outbox.append(lane, Request(number, resource, selector, deadline, None, Raw(value), capabilities), need)
+        if idle:
+            self._wake(lane)
 
     def call_with(self, call: OutgoingCall, request: Request, size: int) -> None:
+        """The same with a request that is made already."""
         if self.closed is not None:
             raise self.closed
         self.calls[call.number] = call
@@ -341,7 +353,7 @@ class Conversation:
         if size > MAX_VALUE:
             code, body = encode_error(TooLarge(f"the result has {size} bytes, over {MAX_VALUE}"))
             return self.fail(lane, number, code, body)
-        stowed = value if size < 60_000 else self.stow(bytes(value))
+        stowed = value if size < FITS else self.stow(bytes(value))
         raw = stowed if isinstance(stowed, Raw) else Raw(stowed)
         self.append(lane, Result(number, raw, capabilities), min(size, 70_000))
         return None
@@ -361,7 +373,7 @@ class Conversation:
     def stow(self, value: bytes) -> bytes:
         """`value`, or the mark of the transfer that brings it. Raises TooLarge."""
         size = len(value)
-        if size < 60_000:
+        if size < FITS:
             return value
         if size > MAX_VALUE:
             raise TooLarge(f"a value of {size} bytes is over the limit of {MAX_VALUE}", hint="use a stream")
@@ -411,7 +423,8 @@ class Conversation:
         if number <= self._highest[lane] or number & 1 != self._peer_parity or number in self.serving:
             raise BadMessage(f"call number {number} is used twice or not the peer's to give")
         self._highest[lane] = number
-        if not self._fragments.hold(lane, request):
+        fragments = self._fragments
+        if (not fragments.active and len(request.arguments) != MARK_SIZE) or not fragments.hold(lane, request):
             self._serve(lane, request)
 
     def _serve(self, lane: int, request: Request) -> None:
@@ -431,7 +444,7 @@ class Conversation:
                 self.serving[request.call] = call
 
     def _result(self, lane: int, result: Result) -> None:
-        if not self._fragments.hold(lane, result):
+        if (not self._fragments.active and len(result.value) != MARK_SIZE) or not self._fragments.hold(lane, result):
             self._finish(lane, result)
 
     def _finish(self, lane: int, result: Result) -> None:

@@ -15,6 +15,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any, ClassVar, Generic, NoReturn, TypeVar, Union
 
+import msgspec
 import trio
 from msgspec import Raw
 
@@ -42,6 +43,8 @@ Answer = Union[T, Awaitable[T]]  # noqa: UP007 (an alias with a type variable)
 """What a handler gives: a value, or (`async def`) the promise of one."""
 
 log = logging.getLogger("firefly")
+_PLAIN = frozenset({bytes, str, int, bool, float, type(None), list, dict})
+"""Types of results that are seen at a glance to be no awaitables."""
 ADMIN, MEMBER = 1, 2
 
 
@@ -56,8 +59,9 @@ class Caller:
     local: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class CurrentCall:
+class CurrentCall(msgspec.Struct, frozen=True, eq=False):
+    """What a handler can know of the call that it serves."""
+
     caller: Caller
     method: Method
     conversation: Conversation
@@ -278,7 +282,7 @@ class LocalResource:
             )
         else:
             decoded = codec.decode(request.arguments)
-        arguments = [getattr(decoded, name) for name in decoded.__struct_fields__]
+        arguments = list(msgspec.structs.astuple(decoded))
         context = CurrentCall(caller, method, conversation)
         call: ServedCall | None = None
         if position is not None:
@@ -304,7 +308,7 @@ class LocalResource:
         self, context: CurrentCall, lane: int, request: Request, result: Any, call: ServedCall | None
     ) -> ServedCall | None:
         method = context.method
-        if method.result_stream is None and not inspect.isawaitable(result):
+        if method.result_stream is None and (type(result) in _PLAIN or not inspect.isawaitable(result)):
             if not method.result_codec.passes:
                 try:
                     value = NIL if method.result is None else method.result_codec.encode(result)

@@ -111,7 +111,9 @@ class Stub(Capability):
                 peer.call(call, self._resource, method.selector, encoded, _time_left(), capabilities)
                 if source is not None:
                     return self._result(method, call, await _call_with_source(call, method, source))
-                return self._result(method, call, await call.wait())
+                value = await call.wait()
+                codec = method.result_codec
+                return self._result(method, call, value) if codec.passes else codec.decode(value)
             except Interrupted:
                 attempts -= 1
                 if attempts < 0 or peer.closed is None or self._held is not None:
@@ -197,7 +199,12 @@ class PendingCall(OutgoingCall):
     __slots__ = ("_credit_event", "_method", "_outcome", "_task", "capabilities")
 
     def __init__(self, peer: Peer, method: Method) -> None:
-        super().__init__(peer.conversation, peer.next_number(), method.lane)
+        conversation = peer.conversation
+        self.conversation = conversation
+        self.number = conversation.next_number()
+        self.lane = method.lane
+        self.credit = 0
+        self.window = None
         self._method = method
         self._task: trio.lowlevel.Task | None = None
         self._outcome: Any = None
@@ -226,7 +233,13 @@ class PendingCall(OutgoingCall):
 
     def answered(self, value: Raw, capabilities: Capabilities | None) -> None:
         self.capabilities = capabilities
-        self._finish(outcome.Value(value))
+        task = self._task
+        if task is not None and self._outcome is None:
+            self._task = None
+            self._outcome = result = outcome.Value(value)
+            trio.lowlevel.reschedule(task, result)
+        else:
+            self._finish(outcome.Value(value))
 
     def failed(self, code: int, body: bytes) -> None:
         self._finish(outcome.Error(decode_error(code, body, self._method.errors)))
