@@ -25,12 +25,15 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
+from dataclasses import field
 from functools import cached_property
 from typing import Any, ClassVar, Generic, Self, TypeVar, dataclass_transform, get_type_hints
 
 import msgspec
 
 from firefly.runtime import Union
+
+__all__ = ["OpenUnion", "decode_union", "field", "unknown", "variant"]
 
 V = TypeVar("V", bound="OpenUnion")
 _UNKNOWN = -1
@@ -44,7 +47,8 @@ class _Shape(Generic[V]):
         self.kind = kind
         self.ordinal = ordinal
         self.inline = inline
-        self.names: tuple[str, ...] = getattr(kind, "__match_args__", ())
+        self.fields = _freeze(kind)
+        self.names = tuple(part.name for part in self.fields)
 
     @cached_property
     def body(self) -> Any:
@@ -52,8 +56,7 @@ class _Shape(Generic[V]):
         hints = get_type_hints(self.kind, include_extras=True)
         if not self.inline:
             return hints[self.names[0]] if self.names else type(None)
-        defaults = vars(self.kind)
-        fields = [(name, hints[name], *([defaults[name]] if name in defaults else [])) for name in self.names]
+        fields = [(part.name, hints[part.name], *_default(part)) for part in self.fields]
         return msgspec.defstruct(f"{self.kind.__name__}Body", fields, array_like=True, frozen=True)
 
     def encode(self, value: V) -> list[Any]:
@@ -70,9 +73,16 @@ class _Shape(Generic[V]):
         return kind(*held)
 
 
+def _default(part: dataclasses.Field[Any]) -> list[Any]:
+    """A field's default as msgspec takes it, or nothing."""
+    if part.default_factory is not dataclasses.MISSING:
+        return [msgspec.field(default_factory=part.default_factory)]
+    return [] if part.default is dataclasses.MISSING else [part.default]
+
+
 def decode_union(kind: Any, value: Any) -> Any:
     if isinstance(kind, type) and issubclass(kind, Union):
-        return kind.from_wire(value)
+        return kind.from_wire(value, decode_union)
     raise ValueError(f"no {kind!r} can be made of {value!r}")
 
 
@@ -116,22 +126,20 @@ class OpenUnion(Union):
         return made
 
 
-@dataclass_transform(frozen_default=True)
+@dataclass_transform(frozen_default=True, field_specifiers=(field,))
 def variant(ordinal: int, *, inline: bool = False) -> Callable[[type[V]], type[V]]:
     """Makes a subclass of a union its variant number `ordinal`."""
 
     def make(kind: type[V]) -> type[V]:
-        _freeze(kind)
         kind._shape = kind._variants[ordinal] = _Shape(kind, ordinal, inline)
         return kind
 
     return make
 
 
-@dataclass_transform(frozen_default=True)
+@dataclass_transform(frozen_default=True, field_specifiers=(field,))
 def unknown(kind: type[V]) -> type[V]:
     """Makes a subclass of a union what its unknown variants decode as."""
-    _freeze(kind)
     kind._shape = kind._variants[_UNKNOWN] = _UnknownShape(kind, _UNKNOWN, False)
     return kind
 
@@ -144,7 +152,9 @@ class _UnknownShape(_Shape[Any]):
         return self._make(ordinal, body)
 
 
-def _freeze(kind: type[OpenUnion]) -> None:
+def _freeze(kind: type[OpenUnion]) -> tuple[dataclasses.Field[Any], ...]:
     """Gives a class the methods of a frozen dataclass, but not the mark of one: msgspec would encode it as a map."""
     dataclasses.dataclass(frozen=True)(kind)
+    fields = dataclasses.fields(kind)  # type: ignore[arg-type]
     del kind.__dataclass_fields__  # type: ignore[attr-defined]
+    return fields

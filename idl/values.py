@@ -70,9 +70,10 @@ class Typed:
 
     def limit(self) -> tuple[int | None, bool]:
         """The size or bound, and whether it is exact; None if there is none or it is not a number."""
-        if not isinstance(self.expression, Named) or not self.expression.parameters:
+        position = 1 if self.builtin == "Array" else 0
+        if not isinstance(self.expression, Named) or len(self.expression.parameters) <= position:
             return None, False
-        written = self.expression.parameters[-1]
+        written = self.expression.parameters[position]
         exact = not isinstance(written, Limit) or written.exact
         return size(self.library, written), exact
 

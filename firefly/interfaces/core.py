@@ -16,10 +16,8 @@ from firefly import errors, runtime, scalars, variants
 Address: TypeAlias = Annotated[bytes, msgspec.Meta(min_length=16, max_length=16)]
 """The first 16 bytes of BLAKE2b-256 of a node's Ed25519 key."""
 
-
 Key: TypeAlias = Annotated[bytes, msgspec.Meta(min_length=32, max_length=32)]
 """An Ed25519 public key."""
-
 
 Label: TypeAlias = Annotated[str, msgspec.Meta(max_length=63)]
 """A name that a person gave: `[a-z0-9-]`."""

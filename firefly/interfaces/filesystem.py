@@ -16,7 +16,6 @@ from firefly.interfaces import core as _core
 
 Path: TypeAlias = Annotated[str, msgspec.Meta(max_length=4096)]
 
-
 Digest: TypeAlias = Annotated[bytes, msgspec.Meta(min_length=32, max_length=32)]
 
 

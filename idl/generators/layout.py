@@ -53,9 +53,11 @@ def quoted(value: str | bytes) -> str:
 
 
 def sections(parts: Iterable[Sequence[str]]) -> list[str]:
-    """Definitions with two blank lines between them."""
+    """Definitions with two blank lines between them, assignments with one."""
     lines: list[str] = []
-    for part in parts:
-        if part:
-            lines += ["", "", *part] if lines else part
+    assigned = False
+    for part in filter(None, parts):
+        before, assigned = assigned, not part[0].startswith(("class ", "@", "def "))
+        gap = [""] if before and assigned else ["", ""]
+        lines += [*gap, *part] if lines else part
     return lines

@@ -151,13 +151,9 @@ class _Module:
         body = [line for field in fields for line in self._field(field_name(field.name), field)]
         return _class(f"class {name}({ARRAY}):", doc, body)
 
-    def _field(self, name: str, field: Field) -> list[str]:
-        default = ""
-        if field.default:
-            value = self.types.value(field.type, field.default[0])
-            mutable = isinstance(field.default[0], list | dict) and field.default[0]
-            default = f" = msgspec.field(default_factory=lambda: {value})" if mutable else f" = {value}"
-        return [f"{name}: {self.types.wire(field.type)}{default}", *docstring(documented(field))]
+    def _field(self, name: str, field: Field, of_variant: bool = False) -> list[str]:
+        shown = f"{name}: {self.types.wire(field.type)}{self.types.field_default(field, of_variant)}"
+        return [shown, *docstring(documented(field))]
 
     def _enum(self, name: str, enum: Enum) -> list[str]:
         body = []
@@ -184,7 +180,7 @@ class _Module:
         if inline:
             assert isinstance(struct, Struct)
             self.types.members = {field_name(field.name) for field in struct.fields}
-            body = [line for field in struct.fields for line in self._field(field_name(field.name), field)]
+            body = [line for field in struct.fields for line in self._field(field_name(field.name), field, True)]
         elif variant.type is not None:
             self.types.members = {"value"}
             body = [f"value: {self.types.wire(variant.type)}"]
@@ -197,7 +193,8 @@ class _Module:
         self.types.members = set(names)
         fields = [line for own, field in zip(names, error.fields, strict=True) for line in self._field(own, field)]
         body = _class(f"class {body_name}({ARRAY}):", "", fields)
-        lines = [f"code = 0x{error.code:08X}", f"name = {quoted(error.name)}", f"Body = {body_name}", ""]
+        lines = [f"code = 0x{error.code:08X}", f"name = {quoted(error.name)}", f"Body = {body_name}"]
+        lines += [""] if names else []
         for own, field in zip(names, error.fields, strict=True):
             lines += [f"{own}: {self.types.hint(field.type)}", *docstring(documented(field))]
         lines += ["", *self._constructor(names, error.fields)]

@@ -120,12 +120,7 @@ class Protos:
         return [[struct, *indented(body or ["pass"])], described]
 
     def _argument(self, field: Field) -> str:
-        default = ""
-        if field.default:
-            value = self.types.value(field.type, field.default[0])
-            mutable = isinstance(field.default[0], list | dict) and field.default[0]
-            default = f" = msgspec.field(default_factory=lambda: {value})" if mutable else f" = {value}"
-        return f"{argument_name(field.name)}: {self.types.wire(field.type)}{default}"
+        return f"{argument_name(field.name)}: {self.types.wire(field.type)}{self.types.field_default(field)}"
 
     def _options(self, method: Method) -> list[str]:
         stream, result = stream_of(method), method.result
@@ -170,8 +165,8 @@ class Protos:
         if len(before) + len(", ".join(listed)) + len(after) + 4 <= WIDTH:
             return [f"{before}{', '.join(listed)}{after}"]
         if len(bases) > 1:
-            inner = indented(exploded("dict.fromkeys((", listed, "))"))
-            return [f"{METHODS} = tuple(", *inner, ")"]
+            inner = indented(exploded("(", listed, ")"))
+            return [f"{METHODS} = tuple(", *indented(["dict.fromkeys(", *inner, ")"]), ")"]
         return exploded(before, listed, after)
 
     def _handler(self, proto: Proto, method: Method) -> list[str]:

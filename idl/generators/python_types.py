@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from idl.compiled import Alias, Declaration, Enum, Proto, Schema, Type, Value
+from idl.compiled import Alias, Enum, Field, Proto, Schema, Type, Value
 from idl.generators.layout import quoted
 from idl.generators.python_names import declaration_name, member_name, module_name
 
@@ -133,6 +133,15 @@ class Types:
             return self._member(kind.name, value)
         return repr(value)
 
+    def field_default(self, field: Field, of_variant: bool = False) -> str:
+        """` = …` for a field of a class, or nothing. Each value gets collections of its own."""
+        if not field.default:
+            return ""
+        value = self.value(field.type, field.default[0])
+        if not isinstance(field.default[0], list | dict) or not (field.default[0] or of_variant):
+            return f" = {value}"
+        return f" = {self.visible('variants' if of_variant else 'msgspec')}.field(default_factory=lambda: {value})"
+
     def _key(self, kind: Type, key: str) -> str:
         return self.value(kind, key if self.resolved(kind).kind == "String" else int(key))
 
@@ -170,9 +179,3 @@ def references(kind: Type) -> Iterator[str]:
         yield kind.name
     for part in kind.of:
         yield from references(part)
-
-
-def eager(declaration: Declaration) -> Iterator[Type]:
-    """The types that must be there before a declaration's own code runs."""
-    if isinstance(declaration, Alias):
-        yield declaration.type
