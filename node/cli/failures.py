@@ -130,7 +130,7 @@ def words(error: BaseException) -> Words:
     """What to say about an error."""
     if isinstance(error, DeclaredError):
         explain = _WORDS.get(error.name)
-        return explain(error) if explain else (str(error), f"the owner answered {error.name}", "")
+        return explain(error) if explain else (_declared(error), f"the owner answered {error.name}", "")
     if isinstance(error, GlowError):
         return error.message or type(error).__name__, error.cause, error.hint
     if isinstance(error, OSError):
@@ -139,6 +139,12 @@ def words(error: BaseException) -> Words:
     if type(error).__name__ == "TooSlowError":
         return "it took too long", "the limit given by --timeout passed", "give it more time: --timeout 5m"
     return f"something went wrong inside glow: {type(error).__name__}: {error}", "", "run it again with --debug"
+
+
+def _declared(error: DeclaredError) -> str:
+    """An error of an interface that this file knows nothing of: its name and fields."""
+    fields = [f"{name} {getattr(error, name)!r}" for name in error.Body.__struct_fields__]
+    return f"{error.name.rpartition('.')[2]}: {', '.join(fields)}" if fields else error.name.rpartition(".")[2]
 
 
 def describe(error: BaseException) -> str:

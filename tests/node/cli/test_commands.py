@@ -191,6 +191,51 @@ async def test_ping_and_trace(glow: Glow) -> None:
     assert [hop["name"] for hop in (await glow("trace", "self", "--json")).data] == ["laptop"]
 
 
+async def test_calls_without_stubs(glow: Glow) -> None:
+    await glow("create", "kv")
+    assert "def put(" in (await glow("call", "self/kv")).out
+    assert "get" in (await glow("call", "self/kv", "--json")).data["methods"]
+    assert (await glow("call", "self/kv.put", "key=theme", "value=dark", "--json")).data == 1
+    assert (await glow("call", "self/kv.get", "key=theme")).out == "dark\n"
+    assert (await glow("call", "self/kv.get", "key=nothing")).out == "null\n"
+    assert (await glow("call", "self/kv.put", "key=theme", "value=x", "expected=9")).code == 7
+    table = (await glow("call", "self.resources", f"node={(await glow('status', '--json')).data['address']}")).out
+    assert table.splitlines()[0].split() == ["ID", "LABEL", "PROTO", "ACCESS"]
+    assert (await glow("call", "self/kv.entry", "key=theme")).out.startswith("key")
+
+
+async def test_streams_are_called_item_by_item(glow: Glow, tmp_path: Path) -> None:
+    (tmp_path / "share" / "letter").write_bytes(b"hello")
+    assert (await glow("call", "self/files.read", "path=letter")).out == "hello\n"
+    await glow("create", "kv")
+    await glow("kv", "set", "self/kv", "a", "1")
+    watched = await glow("call", "self/kv.watch", "since=0", "--json", "--timeout", "0.3")
+    assert watched.code == 5
+    assert watched.data["key"] == "a"
+    (tmp_path / "sent").write_bytes(b"written")
+    assert (await glow("call", "self/files.write", "path=new", f"data=@{tmp_path / 'sent'}")).code == 0
+    assert (tmp_path / "share" / "new").read_bytes() == b"written"
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "hint"),
+    [
+        (["self/files.stats"], 1, "hint: glow call self/files.stat"),
+        (["self/files.stat"], 1, "hint: def stat("),
+        (["self/files.stat", "path"], 1, "hint: "),
+        (["self/files.stat", "way=x"], 1, "hint: "),
+        (["self/files.list", "path=", "limit=many"], 1, "limit"),
+        (["self/files.stat", "path=nothing"], 1, "'nothing'"),
+        (["self/nothing.stat"], 3, "known here: files"),
+        (["self:nothing.stat"], 2, "hint: "),
+    ],
+)
+async def test_wrong_calls(glow: Glow, words: list[str], code: int, hint: str) -> None:
+    shown = await glow("call", *words)
+    assert (shown.code, shown.out) == (code, ""), shown.err
+    assert hint in shown.err
+
+
 async def test_invites(glow: Glow) -> None:
     shown = await glow("invite", "--name", "nas", "--yes", "--json")
     assert shown.data["link"].startswith("glow-join:")
