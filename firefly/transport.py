@@ -14,7 +14,7 @@ import trio
 
 from firefly.errors import GlowError
 
-SMALL_READ, LARGE_READ = 16 * 2**10, 256 * 2**10
+SMALL_READ, LARGE_READ = 72 * 2**10, 256 * 2**10
 WORK_LIMIT = 2**20
 """Bytes handled before other tasks get a turn."""
 
