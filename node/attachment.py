@@ -31,6 +31,7 @@ from firefly.packet import INTERACTIVE
 from firefly.rpc import Conversation, IncomingCall
 from firefly.runtime import Caller
 from firefly.runtime.server import check_access
+from firefly.runtime.workers import Errand
 from firefly.transport import FramedSocket
 from node.bridge import BridgedIncoming, ForwardedObject, Notifications, bridge
 
@@ -193,7 +194,7 @@ class Attachment:
         near = BridgedIncoming(conversation, request.call, lane)
         peer = self._peers.peer(target)
         if peer is None:
-            self._peers.host.workers.run(lambda: self._bridge_later(near, target, request))
+            self._peers.host.workers.run(Errand(lambda: self._bridge_later(near, target, request)))
             return near
         return bridge(near, peer, request)
 
@@ -231,7 +232,7 @@ class Attachment:
         if peer is None:
             size = sum(map(len, notification.arguments))
             conversation.admit(notification.resource, size)
-            host.workers.run(lambda: self._notify_later(conversation, lane, notification, target, size))
+            host.workers.run(Errand(lambda: self._notify_later(conversation, lane, notification, target, size)))
             return
         self._towards(target, peer).forward(conversation, lane, notification, None)
 

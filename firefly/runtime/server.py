@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import inspect
 import logging
+import math
 import os
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -36,13 +37,15 @@ from firefly.rpc import Conversation, IncomingCall
 from firefly.runtime.method import NIL, Capability, Codec, Method
 from firefly.runtime.network import Network, describe_passing, wait_for
 from firefly.runtime.stub import binder, cut
-from firefly.runtime.workers import Workers
+from firefly.runtime.workers import Errand, Job, Workers
 
 T = TypeVar("T")
 Answer = Union[T, Awaitable[T]]  # noqa: UP007 (an alias with a type variable)
 """What a handler gives: a value, or (`async def`) the promise of one."""
 
 log = logging.getLogger("firefly")
+CLOSE_TIME = 5.0
+"""Seconds that a stream of results may take to clean up after itself."""
 _PLAIN = frozenset({bytes, str, int, bool, float, type(None), list, dict})
 """Types of results that are seen at a glance to be no awaitables."""
 ADMIN, MEMBER = 1, 2
@@ -156,26 +159,31 @@ class ArgumentStream(Generic[T]):
         return items
 
 
-class ServedCall(IncomingCall):
+class ServedCall(IncomingCall, Job):
     """A call on its way through an asynchronous handler, or through one that reads or gives a stream."""
 
-    __slots__ = ("_context", "_credit_event", "_host", "_scope", "stream")
+    __slots__ = ("_cancelled", "_context", "_credit_event", "_deadline", "_host", "_scope", "result", "stream")
 
     def __init__(self, host: Host, context: CurrentCall, number: int, lane: int) -> None:
         super().__init__(context.conversation, number, lane)
         self._host = host
         self._context = context
-        self._scope = trio.CancelScope()
+        self._scope: trio.CancelScope | None = None
+        self._cancelled = False
+        self._deadline = math.inf
         self._credit_event: trio.Event | None = None
+        self.result: Any = None
         self.stream: ArgumentStream[Any] | None = None
 
     def set_deadline(self, left: int | None) -> None:
         """`left`: µs until the caller stops waiting."""
         if left is not None:
-            self._scope.deadline = trio.current_time() + left / 1e6
+            self._deadline = trio.current_time() + left / 1e6
 
     def cancelled(self) -> None:
-        self._scope.cancel()
+        self._cancelled = True
+        if self._scope is not None:
+            self._scope.cancel()
 
     def credited(self) -> None:
         if self._credit_event is not None:
@@ -195,25 +203,35 @@ class ServedCall(IncomingCall):
             return codec.decode(value)
         return codec.decode_passing(value, binder(self._host.network, self.conversation, listed))
 
-    async def finish(self, result: Any) -> None:
-        """Runs the handler's awaitable or async iterator to its last word."""
+    async def run(self, scope: trio.CancelScope) -> None:
+        """Runs the handler's awaitable or async iterator, `result`, to its last word."""
         _current.set(self._context)
+        if self._cancelled:
+            scope.cancel()
+        if self._deadline < math.inf:
+            scope.deadline = self._deadline
+        self._scope = scope
         try:
-            with self._scope:
-                if self._context.method.result_stream is not None:
-                    await self._send_items(result)
-                    self._last_word(self.answer, NIL)
-                else:
-                    await self._host.answer(self, self._context, await result)
+            if self._context.method.result_stream is not None:
+                await self._send_items(self.result)
+                self._last_word(self.answer, NIL)
+            else:
+                await self._host.answer(self, self._context, await self.result)
         except Exception as error:
             self._last_word(self.fail, *self._host.describe_error(self._context.method, error))
-        except BaseException:
-            self._last_word(self.fail, *encode_error(CallCancelled("the owner of the resource is stopping")))
-            raise
-        if self._scope.cancelled_caught:
-            late = trio.current_time() >= self._scope.deadline
-            ended = DeadlineExceeded("the deadline passed") if late else CallCancelled("the caller gave up")
-            self._last_word(self.fail, *encode_error(ended))
+        self._scope = None
+        if self._deadline < math.inf:
+            scope.deadline = math.inf
+
+    def cut_off(self, own: bool) -> None:
+        self._scope = None
+        if not own:
+            ended: GlowError = CallCancelled("the owner of the resource is stopping")
+        elif not self._cancelled:
+            ended = DeadlineExceeded("the deadline passed")
+        else:
+            ended = CallCancelled("the caller gave up")
+        self._last_word(self.fail, *encode_error(ended))
 
     def _last_word(self, say: Callable[..., None], *words: Any) -> None:
         if self.number in self.conversation.serving:
@@ -232,7 +250,7 @@ class ServedCall(IncomingCall):
                     await self._send_piece(codec, piece)
         finally:
             if hasattr(items, "aclose"):
-                with trio.CancelScope(shield=True):
+                with trio.CancelScope(shield=True, deadline=trio.current_time() + CLOSE_TIME):
                     await items.aclose()
 
     async def _send_piece(self, codec: Codec, piece: Any) -> None:
@@ -319,7 +337,8 @@ class LocalResource:
                 return None
             result = _ready(result)
         call = call or self._served(context, lane, request)
-        self.host.workers.run(lambda: call.finish(result))
+        call.result = result
+        self.host.workers.run(call)
         return call
 
     def notified(self, conversation: Conversation, lane: int, notification: Notify, caller: Caller) -> None:
@@ -347,7 +366,7 @@ class LocalResource:
         conversation.admit(notification.resource, size)
         queue = self._notified[conversation] = deque()
         context = CurrentCall(caller, method, conversation)
-        self.host.workers.run(lambda: self._drain(context, notification, size, rest, queue))
+        self.host.workers.run(Errand(lambda: self._drain(context, notification, size, rest, queue)))
 
     def _run_notified(
         self, conversation: Conversation, method: Method, handler: Callable[..., Any], notification: Notify

@@ -8,12 +8,36 @@ from contextlib import asynccontextmanager
 import outcome
 import trio
 
-Job = Callable[[], Awaitable[None]]
 MAX_IDLE = 256
 
 
+class Job:
+    """Work for a worker's task. `run` gets the cancel scope that it may use as its own while it runs."""
+
+    __slots__ = ()
+
+    async def run(self, scope: trio.CancelScope) -> None:
+        """Does the work. It must not raise but Cancelled."""
+        raise NotImplementedError
+
+    def cut_off(self, own: bool) -> None:
+        """`run` was cancelled: by its own scope, or because the workers end."""
+
+
+class Errand(Job):
+    """A job that is just a function to be awaited."""
+
+    __slots__ = ("_work",)
+
+    def __init__(self, work: Callable[[], Awaitable[None]]) -> None:
+        self._work = work
+
+    async def run(self, scope: trio.CancelScope) -> None:
+        await self._work()
+
+
 class Workers:
-    """Runs jobs, each on a task of its own, as many as are given. A job must not raise."""
+    """Runs jobs, each on a task of its own, as many as are given. Tasks and their cancel scopes are used again."""
 
     def __init__(self, nursery: trio.Nursery) -> None:
         self._nursery = nursery
@@ -25,20 +49,33 @@ class Workers:
         else:
             self._nursery.start_soon(self._work, job)
 
-    async def _work(self, job: Job) -> None:
-        while True:
-            await job()
-            if len(self._idle) >= MAX_IDLE:
-                return
-            task = trio.lowlevel.current_task()
-            self._idle.append(task)
+    async def _work(self, job: Job | None) -> None:
+        while job is not None:
+            with trio.CancelScope() as scope:
+                while job is not None and not scope.cancel_called:
+                    try:
+                        await job.run(scope)
+                    except trio.Cancelled:
+                        job.cut_off(own=scope.cancel_called)
+                        raise
+                    job = None if scope.cancel_called else await self._next_job()
+            if scope.cancel_called:
+                job = await self._next_job()
 
-            def abort(_: object, task: trio.lowlevel.Task = task) -> trio.lowlevel.Abort:
-                if task in self._idle:
-                    self._idle.remove(task)
-                return trio.lowlevel.Abort.SUCCEEDED
+    async def _next_job(self) -> Job | None:
+        """Waits for the next job; None if enough others wait."""
+        if len(self._idle) >= MAX_IDLE:
+            return None
+        task = trio.lowlevel.current_task()
+        self._idle.append(task)
 
-            job = await trio.lowlevel.wait_task_rescheduled(abort)
+        def abort(_: object) -> trio.lowlevel.Abort:
+            if task in self._idle:
+                self._idle.remove(task)
+            return trio.lowlevel.Abort.SUCCEEDED
+
+        job: Job = await trio.lowlevel.wait_task_rescheduled(abort)
+        return job
 
 
 @asynccontextmanager
