@@ -31,8 +31,8 @@ from firefly.messages import (
     Result,
     Signed,
 )
-from firefly.packet import BULK, INTERACTIVE
 from firefly.outbox import Run
+from firefly.packet import BULK, INTERACTIVE
 from firefly.rpc import Conversation, Dispatcher, OutgoingCall
 
 VERSION = 1

@@ -71,7 +71,10 @@ class Fragments:
                 self._unwanted.add(number)
 
     def receive(self, fragment: Fragment) -> list[tuple[int, Any]]:
-        """Takes a fragment; returns the messages, each with its lane, that can go on now, in order. Raises BadMessage for a lying one."""
+        """Takes a fragment; returns the messages, each with its lane, that can go on now, in order.
+
+        Raises BadMessage for a lying one.
+        """
         number, total, data = fragment.transfer, fragment.total, fragment.data
         part = self._parts.get(number)
         if part is None:

@@ -312,9 +312,7 @@ class Conversation:
             outbox = self.outbox
             idle = not outbox.waiting(lane)
             credit = self._credits.get(resource, START)
-            run = outbox.append_to_run(
-                lane, kind, resource, selector, value, credit, partial(self.spend, resource)
-            )
+            run = outbox.append_to_run(lane, kind, resource, selector, value, credit, partial(self.spend, resource))
             if idle:
                 self._wake(lane)
             return run
@@ -387,7 +385,7 @@ class Conversation:
 
     def export(self, server: Any, new_id: Callable[[], bytes]) -> bytes:
         """The id under which the peer may use `server`; each time counts as one more copy. Raises Busy."""
-        for resource, export in self.exports.items():
+        for resource, export in self.exports.items():  # noqa: B007 (used after the loop)
             if export.server is server:
                 break
         else:

@@ -140,7 +140,7 @@ class Router:
         while offset < size:
             if size - offset < HEADER_SIZE:
                 raise BadPacket("a bundle ends in the middle of a header")
-            first, hops, priority, flags, length, destination, _ = HEADER.unpack_from(bundle, offset)
+            first, hops, priority, _, length, destination, _ = HEADER.unpack_from(bundle, offset)
             end = offset + HEADER_SIZE + length
             if first >> 4 != VERSION or length > MAX_PAYLOAD or end > size:
                 raise BadPacket("a packet of another version, or longer than its bundle")

@@ -3,7 +3,6 @@
 guestbook.py beside this file was made from guestbook.firefly by `glow idl generate --to python guestbook.firefly`.
 """
 
-import math
 import os
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
@@ -34,14 +33,17 @@ class Guestbook(GuestbookServer):
         self._entries.append(entry)
         await trio.to_thread.run_sync(self._save)
         for follower in list(self._followers):
-            await follower.send(entry)
+            try:
+                follower.send_nowait(entry)
+            except trio.WouldBlock:
+                follower.close()  # it reads slower than people sign: its stream ends
         return entry
 
     def entries(self) -> list[Entry]:
         return self._entries
 
     async def follow(self) -> AsyncIterator[Entry]:
-        send, receive = trio.open_memory_channel[Entry](math.inf)
+        send, receive = trio.open_memory_channel[Entry](64)
         self._followers.add(send)
         try:
             async for entry in receive:

@@ -6,6 +6,7 @@ import math
 from collections import deque
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Generator, Iterable
 from contextvars import ContextVar
+from functools import partial
 from types import TracebackType
 from typing import Any, ClassVar, Generic, Self, TypeVar
 
@@ -158,8 +159,7 @@ class Stub(Capability):
     async def _notify_later(self, method: Method, encoded: bytes, passing: list[Capability]) -> None:
         peer = await self._reach()
         while not peer.notify_credit(self._resource):
-            resource = self._resource
-            await wait_for(lambda callback: peer.when_credit(resource, callback))
+            await wait_for(partial(peer.when_credit, self._resource))
             if peer.closed is not None or peer.full:
                 peer = await self._reach()
         capabilities = await describe_passing(self._net, self._node, peer, passing) if passing else None

@@ -170,7 +170,10 @@ class LinkManager:
         return Link(self._router, sock, handshake, kind, url, self._key.address, rest)
 
     async def carry(self, link: Link) -> str:
-        """Runs a link until it ends; returns why. Of two links of a kind to one node the lower address ends the older."""
+        """Runs a link until it ends; returns why.
+
+        Of two links of a kind to one node the lower address ends the older.
+        """
         if link.peer_key == self._key.public:
             link.close("it leads to this node itself")
             return link.reason

@@ -65,7 +65,7 @@ class FileSystemProcess(FileSystemServer):
             raise BadConfiguration(f"writable is yes or no, not {writable!r}")
         self._writable = writable in YES
         try:
-            self._tree = Tree(Path(given["root"]).expanduser())
+            self._tree = await trio.to_thread.run_sync(lambda: Tree(Path(given["root"]).expanduser()))
         except OSError as error:
             raise BadConfiguration(f"the folder {given['root']} cannot be served", cause=str(error)) from None
         if self._writable:
@@ -277,9 +277,7 @@ class FileSystemProcess(FileSystemServer):
         await self._run(from_, work)
 
 
-async def _read_ahead(
-    next_piece: Callable[[int], bytes], offset: int, send: trio.MemorySendChannel[bytes]
-) -> None:
+async def _read_ahead(next_piece: Callable[[int], bytes], offset: int, send: trio.MemorySendChannel[bytes]) -> None:
     async with send:
         while True:
             piece = await trio.to_thread.run_sync(next_piece, offset)

@@ -13,7 +13,7 @@ import trio
 from firefly import Context
 from firefly.errors import Busy, GlowError, InvalidArgument, TooLarge
 from firefly.interfaces.kv import Change, Conflict, Entry, KVServer, Page, TooOld
-from processes.kv.store import Damaged, KVStore, Logged, Row, WrongRevision
+from processes.kv.store import Changes, Damaged, KVStore, Row, WrongRevision
 
 T = TypeVar("T")
 MAX_KEY, MAX_VALUE = 1024, 2**20
@@ -54,7 +54,9 @@ class KVProcess(KVServer):
         try:
             self._store = KVStore(context.folder / "kv.sqlite")
         except Damaged as error:
-            raise Unusable("the store cannot be read", cause=str(error), hint="restore its folder from a backup") from None
+            raise Unusable(
+                "the store cannot be read", cause=str(error), hint="restore its folder from a backup"
+            ) from None
         self._limiter = trio.CapacityLimiter(1)
         self._waiting: list[_Write] = []
         self._work = trio.Event()
@@ -150,7 +152,7 @@ class KVProcess(KVServer):
     async def list(self, prefix: str, after: str, limit: int) -> Page:
         wanted = max(1, min(limit, MAX_PAGE))
         rows = await self._in_thread(lambda: self._store.list(prefix, after, wanted + 1, time.time()))
-        shown: list[Row] = []
+        shown = rows[:0]
         size = 0
         for row in rows[:wanted]:
             size += len(row.value)
@@ -171,11 +173,9 @@ class KVProcess(KVServer):
             if last >= self._store.revision:
                 await changed.wait()
 
-    async def _changes(self, since: int) -> list[Logged]:
+    async def _changes(self, since: int) -> Changes:
         """The next changes after a revision. Raises TooOld if some of them are not kept any more."""
-        oldest, changes = await self._in_thread(
-            lambda: (self._store.oldest(), self._store.changes(since, WATCH_BATCH))
-        )
+        oldest, changes = await self._in_thread(lambda: (self._store.oldest(), self._store.changes(since, WATCH_BATCH)))
         if since < oldest:
             raise TooOld(oldest)
         return changes

@@ -50,6 +50,10 @@ class Logged:
     value: bytes | None
 
 
+Rows = list[Row]
+Changes = list[Logged]
+
+
 class KVStore:
     """Raises Damaged if `path` cannot be used."""
 
@@ -111,7 +115,7 @@ class KVStore:
         self._database.execute("DELETE FROM entries WHERE key = ?", (key,))
         return self._log(key, None)
 
-    def expire(self, now: float, limit: int) -> list[Logged]:
+    def expire(self, now: float, limit: int) -> Changes:
         """Removes keys whose time has come, at most `limit`."""
         rows = self._database.execute("SELECT key FROM entries WHERE expires <= ? LIMIT ?", (now, limit)).fetchall()
         gone = []
@@ -141,7 +145,7 @@ class KVStore:
         ).fetchone()
         return None if row is None else Row(*row)
 
-    def list(self, prefix: str, after: str, limit: int, now: float) -> list[Row]:
+    def list(self, prefix: str, after: str, limit: int, now: float) -> Rows:
         """Rows whose key begins with `prefix`, in the order of their UTF-8 bytes, after the key `after`."""
         rows = self._database.execute(
             "SELECT key, value, revision, expires FROM entries WHERE key >= ? AND key > ? "
@@ -155,7 +159,7 @@ class KVStore:
         (first,) = self._database.execute("SELECT min(revision) FROM log").fetchone()
         return self.revision if first is None else int(first) - 1
 
-    def changes(self, since: int, limit: int) -> list[Logged]:
+    def changes(self, since: int, limit: int) -> Changes:
         rows = self._database.execute(
             "SELECT key, revision, value FROM log WHERE revision > ? ORDER BY revision LIMIT ?", (since, limit)
         )
