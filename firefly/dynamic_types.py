@@ -15,7 +15,7 @@ import msgspec
 from firefly import runtime, scalars, schema
 from firefly.errors import DeclaredError
 from firefly.schema import BadSchema, Schema, Type
-from firefly.variants import decode_union
+from firefly.variants import UnionError, decode_union
 
 _ERROR_NAMES = {"cause", "hint", "message", "retry_after"}
 """What every error has beside the attributes of its class."""
@@ -165,7 +165,7 @@ class Types:
             vars(self).update(zip(body.__struct_fields__, fields, strict=True))
 
         members = {"code": error.code, "name": error.name, "Body": body, "__init__": construct}
-        return type(error.simple, (DeclaredError,), members)
+        return type(error.simple, (UnionError,), members)
 
     def default(self, field: schema.Field) -> Any:
         """The value of a field's default. Raises BadSchema if it is none of the field's type."""

@@ -31,9 +31,10 @@ from typing import Any, ClassVar, Generic, Self, TypeVar, dataclass_transform, g
 
 import msgspec
 
+from firefly.errors import DeclaredError
 from firefly.runtime import Union
 
-__all__ = ["OpenUnion", "decode_union", "field", "unknown", "variant"]
+__all__ = ["OpenUnion", "UnionError", "decode_union", "field", "unknown", "variant"]
 
 V = TypeVar("V", bound="OpenUnion")
 _UNKNOWN = -1
@@ -158,3 +159,23 @@ def _freeze(kind: type[OpenUnion]) -> tuple[dataclasses.Field[Any], ...]:
     fields = dataclasses.fields(kind)  # type: ignore[arg-type]
     del kind.__dataclass_fields__  # type: ignore[attr-defined]
     return fields
+
+
+class UnionError(DeclaredError):
+    """Base of the generated errors that have a union somewhere in their fields."""
+
+    def body(self) -> bytes:
+        held = [getattr(self, name) for name in self.Body.__struct_fields__]
+        return msgspec.msgpack.encode(held, enc_hook=_encode_union)
+
+    @classmethod
+    def from_body(cls, data: bytes) -> DeclaredError:
+        """Raises msgspec.DecodeError."""
+        body = msgspec.msgpack.decode(data, type=cls.Body, dec_hook=decode_union)
+        return cls(*(getattr(body, name) for name in cls.Body.__struct_fields__))
+
+
+def _encode_union(value: Any) -> list[Any]:
+    if isinstance(value, Union):
+        return value.to_wire()
+    raise TypeError(f"a {type(value).__name__} cannot be sent")

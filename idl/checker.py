@@ -71,11 +71,11 @@ class _Checker:
         self._head()
         self._unique(declarations)
         self._shadows(declarations)
+        self.protos.circles()
         for declaration in declarations:
             self._attributes(_KINDS[type(declaration)], declaration)
             getattr(self, f"_{type(declaration).__name__.lower()}")(declaration)
         self.types.circles()
-        self.protos.circles()
 
     # the file
 

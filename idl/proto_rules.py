@@ -39,6 +39,7 @@ class ProtoRules:
     def __init__(self, library: Library, report: Report) -> None:
         self.library = library
         self.report = report
+        self._endless: set[str] = set()
 
     def _add(self, code: str, span: Span, **details: object) -> None:
         self.report.add(code, self.library.source, span, **details)
@@ -46,6 +47,8 @@ class ProtoRules:
     def check(self, proto: Proto) -> None:
         """Bases and methods of a proto of this library."""
         bases = self._bases(proto)
+        if Declared(self.library, proto).qualified in self._endless:
+            return
         self.joined(bases, proto.name.span)
         inherited = [offered for base in bases for offered in _all_methods(base)]
         own = [_Offered(Declared(self.library, proto), method) for method in proto.methods]
@@ -98,7 +101,7 @@ class ProtoRules:
         return right
 
     def circles(self) -> None:
-        """Reports protos that are their own base, or have too many bases of bases."""
+        """Reports protos that are their own base, or have too many bases of bases; to be called before `check`."""
         known = {
             Declared(self.library, declaration).qualified: Declared(self.library, declaration)
             for declaration in self.library.file.declarations
@@ -112,6 +115,9 @@ class ProtoRules:
 
         own = list(known)
         circles, depths = explore(own, bases)
+        self._endless = {name for circle in circles for name in circle} | {
+            name for name, depth in depths.items() if depth >= MAX_CHAIN
+        }
         wrong = [circle[0] for circle in circles] + [name for name in own if depths[name] == MAX_CHAIN]
         for name in dict.fromkeys(wrong):
             self._add("base-cycle", known[name].declaration.name.span, name=known[name].declaration.name.text)

@@ -64,13 +64,20 @@ class Recovery:
     def _place(self, index: int) -> int:
         """Index of the next token from which the parser can go on; at last the end of the file."""
         skipped = 0
-        for place in range(index, len(self._tokens)):
+        for place in range(index - self._mistaken(index), len(self._tokens)):
             kind = self._tokens[place].type
             if kind == "$END" or (self._level(place) > 0 and (not skipped or self._stands_alone(place))):
                 return place
             skipped += kind == "LBRACE"
             skipped -= kind == "RBRACE" and skipped > 0
         raise AssertionError("the tokens end with $END")
+
+    def _mistaken(self, index: int) -> bool:
+        """Whether the token before was taken for a name, but begins a declaration: `def m(`, then `type A` below."""
+        if index < 2 or self._tokens[index].type not in WORDS:
+            return False
+        before, last = self._tokens[index - 1], self._tokens[index - 2]
+        return before.type in DECLARATIONS and before.line != last.line
 
     def _stands_alone(self, place: int) -> bool:
         return self._tokens[place].type in DECLARATIONS and self._tokens[place].column == 1

@@ -85,18 +85,22 @@ class Typed:
 
 
 def size(library: Library, written: Limit | TypeExpression) -> int | None:
-    """A size or bound, which may be the name of an integer constant; None if it is neither."""
-    if isinstance(written, Limit) and isinstance(written.value, int):
-        return written.value
-    name = written.value if isinstance(written, Limit) else written.name if isinstance(written, Named) else None
-    found = scope.find(library, name.text) if isinstance(name, Name) else None
-    if not (isinstance(found, Declared) and isinstance(found.declaration, Const)):
-        return None
-    try:
-        value = evaluate(Typed(found.library, found.declaration.type), found.declaration.value, found.library)
-    except BadValue:
-        return None
-    return value if type(value) is int else None
+    """A size or bound, which may be the name of an integer constant; None if it is neither.
+
+    Constants are followed by name alone, not evaluated: the type of one may have a size that is the constant itself.
+    """
+    value: object = written.value if isinstance(written, Limit) else getattr(written, "name", None)
+    for _ in range(MAX_CHAIN):
+        if not isinstance(value, Name):
+            break
+        found = scope.find(library, value.text)
+        if not (isinstance(found, Declared) and isinstance(found.declaration, Const)):
+            return None
+        library = found.library
+        if Typed(library, found.declaration.type).resolved().builtin not in scope.INTEGERS:
+            return None
+        value = found.declaration.value.value
+    return value if isinstance(value, int) else None
 
 
 def evaluate(wanted: Typed, literal: Literal, library: Library, depth: int = 0) -> Value:

@@ -198,7 +198,8 @@ class _Module:
         for own, field in zip(names, error.fields, strict=True):
             lines += [f"{own}: {self.types.hint(field.type)}", *docstring(documented(field))]
         lines += ["", *self._constructor(names, error.fields)]
-        return sections([body, _class(f"class {name}(errors.DeclaredError):", documented(error), lines)])
+        base = "variants.UnionError" if self.types.holds_union(error) else "errors.DeclaredError"
+        return sections([body, _class(f"class {name}({base}):", documented(error), lines)])
 
     def _constructor(self, names: list[str], fields: Iterable[Field]) -> list[str]:
         arguments = [argument_name(name) for name in names]

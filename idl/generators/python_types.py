@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from idl.compiled import Alias, Enum, Field, Proto, Schema, Type, Value
+from idl.compiled import Alias, Enum, Error, Field, Proto, Schema, Struct, Type, Union, Value
 from idl.generators.layout import quoted
 from idl.generators.python_names import declaration_name, member_name, module_name
 
@@ -132,6 +132,21 @@ class Types:
         if kind.kind == "Ref" and isinstance(value, int):
             return self._member(kind.name, value)
         return repr(value)
+
+    def holds_union(self, error: Error) -> bool:
+        """Whether a union stands anywhere in the fields of an error."""
+        seen: set[str] = set()
+        waiting = [name for field in error.fields for name in references(field.type)]
+        while waiting:
+            declaration = self.declarations[waiting.pop()]
+            if isinstance(declaration, Union):
+                return True
+            if declaration.name not in seen:
+                seen.add(declaration.name)
+                inside = [declaration.type] if isinstance(declaration, Alias) else []
+                inside += [field.type for field in declaration.fields] if isinstance(declaration, Struct) else []
+                waiting += [name for kind in inside for name in references(kind)]
+        return False
 
     def field_default(self, field: Field, of_variant: bool = False) -> str:
         """` = …` for a field of a class, or nothing. Each value gets collections of its own."""
