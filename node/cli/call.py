@@ -45,7 +45,7 @@ def run(arguments: Namespace) -> int:
         stub = glow.at(location.node, location.resource, kind)
         return await call(stub, method_of(kind, name, method), arguments.arguments, out)
 
-    return attached(arguments, work)
+    return attached(arguments, work, about=name)
 
 
 def target_of(text: str) -> tuple[str, str]:

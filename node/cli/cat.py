@@ -34,4 +34,4 @@ def run(arguments: Namespace) -> int:
         await trio.to_thread.run_sync(sys.stdout.buffer.flush)
         return 0
 
-    return attached(arguments, work)
+    return attached(arguments, work, about=addresses[0].node)

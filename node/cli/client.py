@@ -11,19 +11,21 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 import trio
 
 from firefly.client import Glow, connect
-from firefly.errors import InvalidArgument, NoSuchMethod
+from firefly.errors import InvalidArgument, NoSuchMethod, Unreachable
 from firefly.home import socket_path
 from firefly.interfaces.core import Location, Node
 from node.cli.address import SELF
+from node.cli.failures import root_cause
 from node.cli.flags import home_of
 from node.cli.progress import Progress, wants_progress
 
 Work = Callable[[Glow], Awaitable[int]]
 
 
-def attached(arguments: Namespace, work: Work, waits_for: str = "") -> int:
-    """Runs `work` as a program attached to the node; `waits_for` is said on a terminal when it takes long.
+def attached(arguments: Namespace, work: Work, waits_for: str = "", *, about: str = "") -> int:
+    """Runs `work` as a program attached to the node.
 
+    `waits_for` is said on a terminal when it takes long; errors say that it, or `about`, is what is unreachable.
     --timeout bounds all of it. Raises what `work` raises, NoNode if no node runs, trio.TooSlowError.
     """
 
@@ -33,7 +35,14 @@ def attached(arguments: Namespace, work: Work, waits_for: str = "") -> int:
             async with phase.drawn(), connect(home_of(arguments)) as glow:
                 return await work(glow)
 
-    return trio.run(run)
+    try:
+        return trio.run(run)
+    except BaseException as group:
+        error = root_cause(group)
+        about = about or waits_for
+        if about and type(error) is Unreachable:
+            raise Unreachable(error.message.replace("the node", about, 1), error.cause, error.hint) from None
+        raise
 
 
 def node_runs(arguments: Namespace) -> bool:

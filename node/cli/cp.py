@@ -10,8 +10,8 @@ from typing import Any
 
 import trio
 
-from firefly.client import Glow
-from firefly.errors import Interrupted
+from firefly.client import Glow, NoNode
+from firefly.errors import Interrupted, Unreachable
 from node.cli.address import Address, parse_place
 from node.cli.client import attached, time_limit
 from node.cli.copying.local import LocalDisk
@@ -24,7 +24,7 @@ from node.cli.progress import Progress, wants_progress
 
 NAME = "cp"
 HELP = "copy files and folders between devices"
-_CUT = (KeyboardInterrupt, Interrupted, trio.TooSlowError)
+_CUT = (KeyboardInterrupt, Interrupted, Unreachable, trio.TooSlowError)
 
 
 def configure(parser: ArgumentParser) -> None:
@@ -43,13 +43,13 @@ def run(arguments: Namespace) -> int:
     if len(arguments.places) < 2:
         raise UsageError("it needs a SOURCE and a TARGET", hint="glow cp nas:letter.txt .")
     places = [parse_place(text) for text in arguments.places]
+    remote = " or ".join({place.node: None for place in places if isinstance(place, Address)})
     out = Output(arguments)
 
     async def work(glow: Glow | None) -> int:
         spots = [await spot_of(glow, place, text) for place, text in zip(places, arguments.places, strict=True)]
         begun = time.monotonic()
-        waits_for = next((text.partition(":")[0] for text in arguments.places if ":" in text), "the disk")
-        progress = Progress("copying", shown=wants_progress(arguments), waits_for=waits_for)
+        progress = Progress("copying", shown=wants_progress(arguments), waits_for=remote or "the disk")
 
         def note(text: str) -> None:
             progress.clear()
@@ -61,11 +61,10 @@ def run(arguments: Namespace) -> int:
         return finish(report, progress.moved, time.monotonic() - begun, out)
 
     try:
-        if any(isinstance(place, Address) for place in places):
-            return attached(arguments, work)
-        return trio.run(_here, arguments, work)
+        return attached(arguments, work, about=remote) if remote else trio.run(_here, arguments, work)
     except BaseException as error:
-        if isinstance(root_cause(error), _CUT):
+        cause = root_cause(error)
+        if isinstance(cause, _CUT) and not isinstance(cause, NoNode):
             out.note("stopped; the same command continues where it was")
         raise
 

@@ -60,7 +60,7 @@ def run(arguments: Namespace) -> int:
         with expecting("key-value store", address.name, location):
             return await verb(glow.at(location.node, location.resource, KV), arguments, out)
 
-    return attached(arguments, work, "" if arguments.verb == "watch" else arguments.store)
+    return attached(arguments, work, "" if arguments.verb == "watch" else arguments.store, about=arguments.store)
 
 
 def store_address(text: str) -> Address:

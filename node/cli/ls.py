@@ -36,6 +36,7 @@ def run(arguments: Namespace) -> int:
             await everything(glow, out, arguments.long)
         elif address.path is None and address.resource is None:
             found = await resources_of(glow, address.node)
+            await warn_if_unreachable(glow, address.node, out)
             if not found and not out.json:
                 out.note(f"{address.node} offers nothing yet; `glow --node {address.node} create` makes something")
             out.show(plain(found), lambda: resource_table(found, out, arguments.long))
@@ -49,6 +50,14 @@ def run(arguments: Namespace) -> int:
 async def resources_of(glow: Glow, name: str) -> list[ResourceStatus]:
     location = await glow.resolve(name)
     return sorted(await glow.node.resources(location.node), key=lambda resource: resource.label)
+
+
+async def warn_if_unreachable(glow: Glow, name: str, out: Output) -> None:
+    """The directory also remembers nodes that are off."""
+    location = await glow.resolve(name)
+    for node in (await glow.node.node_status()).nodes:
+        if node.address == location.node and not node.reachable:
+            out.note(f"{name} is unreachable ({node.reason}); this is what it offered")
 
 
 async def everything(glow: Glow, out: Output, long: bool) -> None:

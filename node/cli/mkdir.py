@@ -32,4 +32,4 @@ def run(arguments: Namespace) -> int:
 
         return await each(arguments.addresses, out, make)
 
-    return attached(arguments, work, "the owner")
+    return attached(arguments, work, arguments.addresses[0])

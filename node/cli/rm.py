@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
 
-from firefly.interfaces.filesystem import NotFound
-
 from firefly.client import Glow
+from firefly.interfaces.filesystem import NotFound
 from node.cli.address import parse_remote
 from node.cli.client import attached
 from node.cli.failures import UsageError
@@ -41,4 +40,4 @@ def run(arguments: Namespace) -> int:
 
         return await each(arguments.addresses, out, remove)
 
-    return attached(arguments, work, "the owner")
+    return attached(arguments, work, arguments.addresses[0])
