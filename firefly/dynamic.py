@@ -23,6 +23,8 @@ from firefly.schema import Schema, load
 
 CHUNK = 1 << 18
 """Bytes read from a file at a time."""
+MAX_VALUE = 64 << 20
+"""Bytes of one value (docs/concepts/wire.md, 5)."""
 
 
 class Arguments:
@@ -93,7 +95,7 @@ class Offered:
         return f"{field.name}: {type_text(self._schema, field.type)}{default}"
 
     def parse(self, words: Iterable[str]) -> Arguments:
-        """The arguments of words like `key=value`; docs of firefly/plain.py say how values are written.
+        """The arguments of words like `key=value`; firefly/plain.py says how values are written.
 
         `key=@FILE` reads bytes, a stream of bytes or JSON from a file; a stream of anything else takes a JSON array.
         Raises InvalidArgument, which names what is missing or wrong; OSError for the file.
@@ -126,7 +128,7 @@ class Offered:
             return self._types.default(field)
         text = given[field.name]
         if text.startswith("@") and self._schema.resolved(field.type).kind not in ("String", "Id", "Timestamp"):
-            data = Path(text[1:]).read_bytes()
+            data = _whole(Path(text[1:]))
             if self._is_bytes(field.type):
                 return data
             text = data.decode(errors="replace")
@@ -141,7 +143,7 @@ class Offered:
         if self._is_bytes(item):
             return _chunks(Path(text[1:])) if text.startswith("@") else [self._reader.word(item, text, field.name)]
         if text.startswith("@"):
-            text = Path(text[1:]).read_text(encoding="utf-8", errors="replace")
+            text = _whole(Path(text[1:])).decode(errors="replace")
         items: list[Any] = self._reader.word(schema.Type("Array", (item,)), text, field.name)
         return items
 
@@ -151,6 +153,14 @@ class Offered:
         if result is None:
             return None
         return to_plain(self._schema, result.of[0] if self.streams else result, answer)
+
+
+def _whole(path: Path) -> bytes:
+    with path.open("rb") as file:
+        data = file.read(MAX_VALUE + 1)
+    if len(data) > MAX_VALUE:
+        raise InvalidArgument(f"{path} is too large for one value", hint="only a stream of bytes carries more")
+    return data
 
 
 def _chunks(path: Path) -> Iterator[bytes]:

@@ -20,6 +20,8 @@ OURS = Path(__file__).with_name("interfaces")
 """The interfaces that come with Glow."""
 SUFFIX = ".firefly"
 MAX_FILES = 256
+MAX_NESTING = 32
+"""Libraries that import one another in a row."""
 
 
 @dataclass(eq=False)
@@ -80,6 +82,9 @@ class Loader:
         return library
 
     def _import(self, library: Library, statement: Import) -> None:
+        if len(self._loading) > MAX_NESTING or len(self._read) > MAX_FILES:
+            self.report.add("too-many-imports", library.source, statement.span, nesting=MAX_NESTING, files=MAX_FILES)
+            return
         found, searched = self._find(library, statement.name.text)
         if found is None:
             self.report.add(
@@ -102,8 +107,6 @@ class Loader:
             for candidate in _candidates(folder, name):
                 if not candidate.is_file():
                     continue
-                if len(self._read) >= MAX_FILES and candidate.resolve() not in self._read:
-                    return None, [f"gave up after {MAX_FILES} files"]
                 found = self.load(candidate)
                 if found is None or found.name == name:
                     return found, [f"{candidate} cannot be read"]
