@@ -86,6 +86,11 @@ async def command(run: Callable[[], None], seconds: float) -> float:
     return elapsed / count * 1e3
 
 
+async def figure(measure_once: Callable[[], float], seconds: float) -> float:
+    """What the system measures by itself."""
+    return measure_once()
+
+
 @dataclass(frozen=True)
 class Work:
     """One thing to measure. `measure` takes what the system's `connected` gives (a `Client`, or for commands a function
@@ -103,6 +108,10 @@ WORKS = (
     Work("calls", "64 B calls, 64 at once", "k/s", False, calls_at_once),
     Work("messages", "64 B messages one way, none lost", "k/s", False, small_messages),
     Work("chunks", "64 KiB messages one way, none lost", "MB/s", False, large_messages),
+    Work("copy", "copy of 1 GiB by the command line, verified", "MB/s", False, figure),
+    Work("status", "command line, a question to the node", "ms", True, figure),
+    Work("ready", "node, from start to ready", "ms", True, figure),
+    Work("memory", "node, idle", "MB", True, figure),
     Work("command", "command line, from start to exit", "ms", True, command),
 )
 MESSAGING = ("call", "calls", "messages", "chunks")
