@@ -25,6 +25,7 @@ from node.store import Store
 DEFAULT_LISTEN = "tcp://0.0.0.0:0"
 FIRST_BYTE_TIME = 5.0
 MAX_ATTACHED = 1024
+BACKLOG = 128
 
 
 @asynccontextmanager
@@ -115,7 +116,7 @@ async def _running(home: Home, store: Store, listen: Sequence[str] | None) -> As
             await _listen(node, store, listen)
             for url, expected in store.links():
                 node.links.keep(url, expected)
-            nursery.start_soon(_control_socket, node)
+            nursery.start_soon(_take_all, node, _control_socket(os.fspath(node.home.socket)))
             nursery.start_soon(node.renew_certificates)
             await host.start()
             node.describe_soon()
@@ -158,17 +159,21 @@ def own_addresses() -> list[str]:
     return [*dict.fromkeys([*found, "127.0.0.1"])]
 
 
-async def _control_socket(node: Node) -> None:
-    """Takes attachments and links on the home's unix socket, which only its owner can open."""
-    path = os.fspath(node.home.socket)
-    node.home.socket.unlink(missing_ok=True)
-    listener = trio.socket.socket(trio.socket.AF_UNIX, trio.socket.SOCK_STREAM)
+def _control_socket(path: str) -> trio.socket.SocketType:
+    """The home's unix socket, listening, which only its owner can open."""
+    Path(path).unlink(missing_ok=True)
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     before = os.umask(0o177)
     try:
-        await listener.bind(path)
+        listener.bind(path)
     finally:
         os.umask(before)
-    listener.listen(64)
+    listener.listen(BACKLOG)
+    return trio.socket.from_stdlib_socket(listener)
+
+
+async def _take_all(node: Node, listener: trio.socket.SocketType) -> None:
+    """Takes attachments and links on the control socket, and removes it at the end."""
     try:
         async with trio.open_nursery() as nursery:
             limiter = trio.CapacityLimiter(MAX_ATTACHED)
