@@ -16,7 +16,9 @@ from firefly.messages import FRAGMENT_SIZE, MAX_VALUE, Fragment, Item, Notify, R
 
 MAX_UNFINISHED = 128 * 2**20
 MAX_TRANSFERS = 4096
+"""Transfers that are under way, that wait for their message, or that nobody wants any more; of each kind."""
 MAX_HELD = 65_536
+"""Messages that wait for a transfer, their own or that of a message before them."""
 
 Key = tuple[str, int | bytes]
 
@@ -27,7 +29,11 @@ def key_of(message: Any) -> Key:
 
 
 class Fragments:
-    """Puts transfers together. `limit` is the most bytes of one value, `unfinished` of all that are under way."""
+    """Puts transfers together. `limit` is the most bytes of one value, `unfinished` of all that are under way.
+
+    Transfers begin in the order of their numbers, and each brings one value: that tells a late fragment, or a message
+    that waits for what never comes, from an honest one. Whatever is wrong raises BadMessage.
+    """
 
     def __init__(self, limit: int = MAX_VALUE, unfinished: int = MAX_UNFINISHED) -> None:
         self._limit = limit
@@ -39,6 +45,7 @@ class Fragments:
         self._waiting: dict[int, Key] = {}
         self._unwanted: set[int] = set()
         self._held_count = 0
+        self._last = 0
         self.size = 0
 
     def hold(self, lane: int, message: Any) -> bool:
@@ -58,17 +65,26 @@ class Fragments:
         """Whether any message is held back."""
         return bool(self._held)
 
-    def holding(self, key: Key) -> bool:
-        return key in self._held
+    def drop(self, key: Key) -> list[Any]:
+        """Forgets, and returns, the messages that are held of a call which has ended."""
+        dropped = [message for _, message in self._held.pop(key, ())]
+        self._held_count -= len(dropped)
+        for message in dropped:
+            number = _transfer(message)
+            if number is not None:
+                self._discard(number)
+        return dropped
 
-    def drop(self, key: Key) -> None:
-        """Forgets what is held of a call that has ended."""
-        queue = self._held.pop(key, None)
-        if queue is not None:
-            self._held_count -= len(queue)
-            for number in [number for number, waiting in self._waiting.items() if waiting == key]:
-                del self._waiting[number]
-                self._unwanted.add(number)
+    def _discard(self, number: int) -> None:
+        """Nobody wants a value any more, whether it is here or still to come."""
+        self._waiting.pop(number, None)
+        data = self._complete.pop(number, None)
+        if data is not None:
+            self.size -= len(data)
+        elif len(self._unwanted) >= MAX_TRANSFERS:
+            raise BadMessage(f"over {MAX_TRANSFERS} values were given up before they came")
+        else:
+            self._unwanted.add(number)
 
     def receive(self, fragment: Fragment) -> list[tuple[int, Any]]:
         """Takes a fragment; returns the messages, each with its lane, that can go on now, in order.
@@ -94,30 +110,34 @@ class Fragments:
         return [] if key is None else self._release(key)
 
     def _begin(self, number: int, total: int) -> bytearray:
+        if number <= self._last:
+            raise BadMessage(f"transfer {number} comes again, or out of order")
         if total > self._limit:
             raise BadMessage(f"a value of {total} bytes is over the limit of {self._limit}; a stream carries more")
-        if self.size + total > self._unfinished or len(self._parts) >= MAX_TRANSFERS:
-            raise BadMessage(f"over {self._unfinished} bytes of unfinished values")
+        if self.size + total > self._unfinished or max(len(self._parts), len(self._complete)) >= MAX_TRANSFERS:
+            raise BadMessage(f"over {self._unfinished} bytes of unfinished values, or over {MAX_TRANSFERS} of them")
+        self._last = number
         self.size += total
         self._totals[number] = total
         return self._parts.setdefault(number, bytearray())
 
     def _settle(self, message: Any) -> bool:
         """Puts the arrived value into `message`; False if it has not arrived."""
-        name, value = _value(message)
-        number = None if value is None else transfer_of(value)
+        number = _transfer(message)
         if number is None:
             return True
         data = self._complete.pop(number, None)
         if data is None:
-            self._waiting[number] = key_of(message)
+            self._expect(number, key_of(message))
             return False
         self.size -= len(data)
-        if isinstance(getattr(message, name), list):
-            setattr(message, name, [Raw(data)])
-        else:
-            setattr(message, name, Raw(data))
+        _put(message, Raw(data))
         return True
+
+    def _expect(self, number: int, key: Key) -> None:
+        used_up = number <= self._last and number not in self._parts
+        if used_up or number in self._unwanted or self._waiting.setdefault(number, key) != key:
+            raise BadMessage(f"a message names transfer {number}, which belongs to another or is used up")
 
     def _release(self, key: Key) -> list[tuple[int, Any]]:
         queue = self._held[key]
@@ -136,15 +156,27 @@ class Fragments:
         queue.append((lane, message))
 
 
-def _value(message: Any) -> tuple[str, Raw | None]:
-    """The name and value of the one field of a message that may be a transfer's mark."""
+def _transfer(message: Any) -> int | None:
+    """The transfer that a message waits for; only a value that is alone in its message can be one."""
     kind = type(message)
-    if isinstance(message, Request):
-        return "arguments", message.arguments
     if kind is Result:
-        return "value", message.value
-    if kind is Item and len(message.values) == 1:
-        return "values", message.values[0]
+        return transfer_of(message.value)
+    if kind is Item:
+        return transfer_of(message.values[0]) if len(message.values) == 1 else None
+    if isinstance(message, Request):
+        return transfer_of(message.arguments)
     if isinstance(message, Notify) and len(message.arguments) == 1:
-        return "arguments", message.arguments[0]
-    return "", None
+        return transfer_of(message.arguments[0])
+    return None
+
+
+def _put(message: Any, value: Raw) -> None:
+    """Puts the value that has come in the place of its transfer's mark."""
+    if isinstance(message, Result):
+        message.value = value
+    elif isinstance(message, Item):
+        message.values = [value]
+    elif isinstance(message, Notify):
+        message.arguments = [value]
+    else:
+        message.arguments = value

@@ -21,6 +21,8 @@ INLINE_LIMIT = 65_536 + 512
 """Bytes of an encoded value that still travels inside its message; a bigger one goes as fragments."""
 MAX_VALUE = 64 * 2**20
 FRAGMENT_SIZE = 32 * 2**10
+MAX_ERROR = 16 * 2**10
+"""Bytes of the body of an error."""
 MAX_CAPABILITIES = 64
 """Capabilities that one message may pass."""
 
@@ -155,7 +157,10 @@ def transfer_of(value: Raw) -> int | None:
 
 
 def check_capabilities(message: Any) -> None:
-    """Raises BadMessage for a list of capabilities that is too long or malformed."""
+    """Raises BadMessage for a list of capabilities that is too long or malformed, or for several values."""
     listed = message.capabilities
     if len(listed) > MAX_CAPABILITIES or any(len(i) != 16 or len(node) != 16 for i, node in listed):
         raise BadMessage(f"a message passes at most {MAX_CAPABILITIES} capabilities of 16 + 16 bytes")
+    values = message.arguments if isinstance(message, Notify) else getattr(message, "values", ())
+    if len(values) > 1:
+        raise BadMessage("a message that passes capabilities has one value, in which they stand")

@@ -28,8 +28,11 @@ RUN_LIMIT = 60_000
 """Bytes after which a run of notifications or items starts a new message, so that a run always fits one record."""
 VALUE_OVERHEAD = 16
 """Bytes that a value in a run counts beside its own, so that many tiny ones do not make an endless run."""
-OVERHEAD = 64
-"""Bytes that a message takes beside its values, at most (capabilities counted apart)."""
+OVERHEAD = 160
+"""Bytes that a message takes beside its values, at most: an attached request names its caller. Capabilities are
+counted apart."""
+MAX_STARTED = 64 * 2**20
+"""Bytes of values under way as fragments at a time, unless it is one alone; half of what the peer has room for."""
 
 
 class Run:
@@ -83,6 +86,8 @@ class Outbox:
     def __init__(self, room: Callable[[], None] = lambda: None) -> None:
         self._queues: dict[int, deque[tuple[Any, int]]] = {INTERACTIVE: deque(), BULK: deque()}
         self._transfers: deque[Transfer] = deque()
+        self._unstarted: deque[Transfer] = deque()
+        self._started_size = 0
         self._last_transfer = 0
         self._room = room
         self.count = 0
@@ -126,6 +131,8 @@ class Outbox:
             queue.append((run, 0))
         run.values.append(value)
         run.room -= need
+        if run.room <= 0:
+            self._close(run)
         return run
 
     def _close(self, run: Run) -> None:
@@ -150,7 +157,8 @@ class Outbox:
         if len(value) <= INLINE_LIMIT:
             return value
         self._last_transfer += 1
-        self._transfers.append(Transfer(self._last_transfer, value))
+        self._unstarted.append(Transfer(self._last_transfer, value))
+        self._start_transfers()
         self.size += len(value)
         self.full = self.full or self.size >= MAX_BYTES
         return transfer_mark(self._last_transfer)
@@ -191,6 +199,13 @@ class Outbox:
             self._make_room()
         return encode(messages)
 
+    def _start_transfers(self) -> None:
+        """Lets values begin in their order, as far as the peer has room to put them together."""
+        waiting = self._unstarted
+        while waiting and (not self._transfers or self._started_size + len(waiting[0].data) <= MAX_STARTED):
+            self._started_size += len(waiting[0].data)
+            self._transfers.append(waiting.popleft())
+
     def _take_fragment(self, messages: list[Any]) -> int:
         transfer = self._transfers.popleft()
         fragment = transfer.next_fragment()
@@ -199,6 +214,9 @@ class Outbox:
         messages.append(fragment)
         if transfer.offset < len(transfer.data):
             self._transfers.append(transfer)
+        else:
+            self._started_size -= len(transfer.data)
+            self._start_transfers()
         return size + OVERHEAD
 
     def _make_room(self) -> None:

@@ -14,11 +14,12 @@ from typing import Any, Protocol
 from msgspec import Raw
 
 from firefly.credit import START, Budget, Window
-from firefly.errors import BadMessage, Busy, GlowError, Interrupted, TooLarge, encode_error
+from firefly.errors import BadMessage, Busy, CallCancelled, GlowError, Interrupted, TooLarge, encode_error
 from firefly.fragments import Fragments, key_of
 from firefly.messages import (
     ARGUMENTS,
     MARK_SIZE,
+    MAX_ERROR,
     MAX_VALUE,
     RESULTS,
     Cancel,
@@ -44,7 +45,9 @@ MAX_CALLS = 1024
 """Open calls per conversation and direction; the peer answers Busy beyond."""
 MAX_EXPORTS = 4096
 NIL = Raw(b"\xc0")
+RESOURCE_SIZE = 16
 CAPABILITY_SIZE = 36
+"""Bytes that one passed capability takes in a message."""
 FITS = 60_000
 """Bytes of a value that surely fits its message; a bigger one is looked at more closely."""
 
@@ -93,6 +96,12 @@ class Call:
         self.window = Window(conversation.budget, conversation.now(), start)
         if self.sends == RESULTS:
             conversation.send_credit(self.number, ARGUMENTS, start, self.lane)
+
+    def close_window(self) -> None:
+        """No more items are wanted: what the window grew by goes to other streams."""
+        if self.window is not None:
+            self.window.close()
+            self.window = None
 
     def consumed(self, size: int) -> None:
         """The reader is done with `size` bytes of items."""
@@ -199,6 +208,7 @@ class Conversation:
         self.calls: dict[int, OutgoingCall] = {}
         self.serving: dict[int, IncomingCall] = {}
         self.exports: dict[bytes, Export] = {}
+        self._exported: dict[int, bytes] = {}
         self.budget = Budget()
         self.counters = {"dropped": 0, "busy": 0}
         self._wake = wake
@@ -216,6 +226,8 @@ class Conversation:
             Result: self._finish,
             Notify: self._deliver,
             Item: self._deliver_items,
+            Error: self._fail,
+            End: self._finish_arguments,
         }
         self._handlers: dict[type, Callable[[int, Any], None]] = {
             Request: self._request,
@@ -317,7 +329,8 @@ class Conversation:
                 self._wake(lane)
             return run
         self.spend(resource, len(arguments))
-        self.append(lane, kind(resource, selector, [Raw(value)], capabilities), len(value))
+        need = len(value) + CAPABILITY_SIZE * len(capabilities or ())
+        self.append(lane, kind(resource, selector, [Raw(value)], capabilities), need)
         return None
 
     def spend(self, resource: bytes, size: int) -> None:
@@ -339,31 +352,40 @@ class Conversation:
             if idle:
                 self._wake(call.lane)
         else:
-            self.append(call.lane, Item(call.number, call.sends, [Raw(stowed)], capabilities), len(stowed))
+            need = len(stowed) + CAPABILITY_SIZE * len(capabilities or ())
+            self.append(call.lane, Item(call.number, call.sends, [Raw(stowed)], capabilities), need)
 
     def send_credit(self, target: int | bytes, direction: int, size: int, lane: int = INTERACTIVE) -> None:
         self.append(lane, Credit(target, direction, size), 0)
 
     def answer(self, lane: int, number: int, value: bytes | Raw, capabilities: Capabilities | None = None) -> None:
-        """Sends a call's result, unless it has had its last word."""
-        self.serving.pop(number, None)
+        """Sends the last word of a call that succeeded; TooLarge in its place if the value is over the limit."""
+        self._served(number)
         size = len(value)
         if size > MAX_VALUE:
             code, body = encode_error(TooLarge(f"the result has {size} bytes, over {MAX_VALUE}"))
             return self.fail(lane, number, code, body)
         stowed = value if size < FITS else self.stow(bytes(value))
         raw = stowed if isinstance(stowed, Raw) else Raw(stowed)
-        self.append(lane, Result(number, raw, capabilities), min(size, 70_000))
+        need = len(raw) if capabilities is None else len(raw) + CAPABILITY_SIZE * len(capabilities)
+        self.append(lane, Result(number, raw, capabilities), need)
         return None
 
+    def _served(self, number: int) -> None:
+        call = self.serving.pop(number, None)
+        if call is not None and call.window is not None:
+            call.close_window()
+
     def fail(self, lane: int, number: int, code: int, body: bytes) -> None:
-        self.serving.pop(number, None)
+        """Sends the last word of a call that failed. A body over MAX_ERROR gives way to TooLarge."""
+        self._served(number)
+        if len(body) > MAX_ERROR:
+            code, body = encode_error(TooLarge(f"the error {code:#010x} has {len(body)} bytes, over {MAX_ERROR}"))
         self.append(lane, Error(number, code, body), len(body))
 
     def cancel(self, call: OutgoingCall) -> None:
         if self.calls.get(call.number) is call:
-            if call.window is not None:
-                call.window.close()
+            call.close_window()
             forgotten = _Forgotten(self, call.number, call.lane)
             self.calls[call.number] = forgotten
             self.append(call.lane, Cancel(call.number), 0)
@@ -385,15 +407,13 @@ class Conversation:
 
     def export(self, server: Any, new_id: Callable[[], bytes]) -> bytes:
         """The id under which the peer may use `server`; each time counts as one more copy. Raises Busy."""
-        for resource, export in self.exports.items():  # noqa: B007 (used after the loop)
-            if export.server is server:
-                break
-        else:
+        resource = self._exported.get(id(server))
+        if resource is None:
             if len(self.exports) >= MAX_EXPORTS:
                 raise Busy(f"over {MAX_EXPORTS} objects are passed to this peer")
-            resource, export = new_id(), Export(server)
-            self.exports[resource] = export
-        export.copies += 1
+            resource = self._exported[id(server)] = new_id()
+            self.exports[resource] = Export(server)
+        self.exports[resource].copies += 1
         return resource
 
     def release(self, resource: bytes, copies: int = 1) -> None:
@@ -407,19 +427,23 @@ class Conversation:
     # --- receiving
 
     def receive(self, lane: int, record: bytes) -> None:
-        """Takes one record. Raises BadMessage, which ends the conversation, if the peer broke the rules."""
+        """Takes one record. Raises BadMessage, if the peer broke the rules: who called then closes the conversation."""
+        if self.closed is not None:
+            return
         handlers = self._handlers
         for message in self._decode(record):
             handlers[type(message)](lane, message)
 
     def _dispatch(self, lane: int, message: Any) -> None:
         """What a finished transfer let go on."""
-        self._complete.get(type(message), self._end)(lane, message)
+        self._complete[type(message)](lane, message)
 
     def _request(self, lane: int, request: Request) -> None:
         number = request.call
         if number <= self._highest[lane] or number & 1 != self._peer_parity or number in self.serving:
             raise BadMessage(f"call number {number} is used twice or not the peer's to give")
+        if len(request.resource) != RESOURCE_SIZE:
+            raise BadMessage("a resource's id has 16 bytes")
         self._highest[lane] = number
         fragments = self._fragments
         if (not fragments.active and len(request.arguments) != MARK_SIZE) or not fragments.hold(lane, request):
@@ -436,6 +460,7 @@ class Conversation:
         except GlowError as error:
             if isinstance(error, BadMessage):
                 raise
+            self.release_all(request.capabilities)
             self.fail(lane, request.call, *encode_error(error))
         else:
             if call is not None:
@@ -455,8 +480,10 @@ class Conversation:
             call.answered(result.value, result.capabilities)
 
     def _error(self, lane: int, error: Error) -> None:
-        if self._fragments.holding(key_of(error)):
-            self._fragments.drop(key_of(error))
+        if not self._fragments.active or not self._fragments.hold(lane, error):
+            self._fail(lane, error)
+
+    def _fail(self, lane: int, error: Error) -> None:
         call = self._ended(error.call)
         if call is not None:
             call.failed(error.code, error.body)
@@ -466,12 +493,14 @@ class Conversation:
         if call is None:
             self.counters["dropped"] += 1
         elif call.window is not None:
-            call.window.close()
+            call.close_window()
         if self._waiters and not self.full:
             self._room_again()
         return call
 
     def _notified(self, lane: int, notification: Notify) -> None:
+        if len(notification.resource) != RESOURCE_SIZE:
+            raise BadMessage("a resource's id has 16 bytes")
         if not self._fragments.hold(lane, notification):
             self._deliver(lane, notification)
 
@@ -481,7 +510,7 @@ class Conversation:
         self.dispatcher.notified(self, lane, notification)
 
     def admit(self, resource: bytes, size: int) -> None:
-        """Notifications are kept for later: raises BadMessage if the peer had no credit for them."""
+        """Counts notifications that are taken. Raises BadMessage if the peer had no credit for them."""
         if not self._window(resource).received(size):
             raise BadMessage("notifications came without credit")
 
@@ -498,16 +527,27 @@ class Conversation:
         if credit:
             self.send_credit(resource, ARGUMENTS, credit)
 
-    def refused(self, resource: bytes, size: int) -> None:
-        """Notifications to a resource that is not here: their room goes back at once, nothing is kept of them."""
+    def refused(self, notification: Notify) -> None:
+        """Notifications that nobody here takes: their room goes back at once, nothing is kept of them."""
         self.counters["dropped"] += 1
-        self.send_credit(resource, ARGUMENTS, size)
+        self.release_all(notification.capabilities)
+        self.send_credit(notification.resource, ARGUMENTS, sum(map(len, notification.arguments)))
 
     def _cancel(self, lane: int, message: Cancel) -> None:
-        self._fragments.drop(key_of(message))
+        if message.call & 1 != self._peer_parity:
+            raise BadMessage(f"call {message.call} is not the peer's to cancel")
+        for dropped in self._fragments.drop(key_of(message)):
+            self._drop(lane, dropped)
         call = self.serving.get(message.call)
         if call is not None:
             call.cancelled()
+
+    def _drop(self, lane: int, message: Any) -> None:
+        """The caller gave up before this had arrived as a whole; a request still gets its last word."""
+        self.counters["dropped"] += 1
+        self.release_all(getattr(message, "capabilities", None))
+        if isinstance(message, Request):
+            self.fail(lane, message.call, *encode_error(CallCancelled("the caller gave up")))
 
     def _item(self, lane: int, item: Item) -> None:
         if not self._fragments.hold(lane, item):
@@ -525,9 +565,10 @@ class Conversation:
         return call.arrived(item.values, item.capabilities)
 
     def _end(self, lane: int, end: End) -> None:
-        if self._fragments.holding(key_of(end)):
-            self._fragments.hold(lane, end)
-            return
+        if not self._fragments.active or not self._fragments.hold(lane, end):
+            self._finish_arguments(lane, end)
+
+    def _finish_arguments(self, lane: int, end: End) -> None:
         call = self.serving.get(end.call)
         if call is not None:
             call.ended(end.error)
@@ -557,6 +598,10 @@ class Conversation:
             export.copies -= release.copies
             if export.copies <= 0:
                 del self.exports[release.resource]
+                self._exported.pop(id(export.server), None)
+                window = self._windows.pop(release.resource, None)
+                if window is not None:
+                    window.close()
                 dismiss(export.server)
 
     def _signed(self, lane: int, signed: Signed) -> None:

@@ -348,11 +348,11 @@ class LocalResource:
             method, handler, _ = self._find(notification.selector)
         except GlowError as error:
             log.info("dropped notifications: %s", error)
-            conversation.refused(notification.resource, size)
+            conversation.refused(notification)
             return
+        conversation.admit(notification.resource, size)
         waiting = self._notified.get(conversation)
         if waiting is not None:
-            conversation.admit(notification.resource, size)
             waiting.append((caller, notification))
             return
         token = _current.set(CurrentCall(caller, method, conversation))
@@ -363,7 +363,6 @@ class LocalResource:
         if rest is None:
             conversation.consumed(notification.resource, size)
             return
-        conversation.admit(notification.resource, size)
         queue = self._notified[conversation] = deque()
         context = CurrentCall(caller, method, conversation)
         self.host.workers.run(Errand(lambda: self._drain(context, notification, size, rest, queue)))
@@ -516,8 +515,7 @@ class Host:
         """The same for a caller that is known otherwise."""
         entry = self.find(conversation, notification.resource)
         if entry is None:
-            size = sum(map(len, notification.arguments))
-            conversation.refused(notification.resource, size)
+            conversation.refused(notification)
             return
         entry.notified(conversation, lane, notification, caller)
 
