@@ -67,9 +67,15 @@ def specification_of(arguments: Namespace, *, here: bool) -> Specification:
     if not arguments.trailing:
         raise UsageError("a program needs a command", hint="glow create program --label NAME -- COMMAND ARGUMENT…")
     program, *rest = arguments.trailing
-    return Specification(
-        label, ProcessKind.PROGRAM, executable(program) if here else program, rest, configuration, access
-    )
+    if here:
+        program, rest = executable(program), [whole(argument) for argument in rest]
+    return Specification(label, ProcessKind.PROGRAM, program, rest, configuration, access)
+
+
+def whole(argument: str) -> str:
+    """The whole path of an argument that names a file here: the program will run in another folder."""
+    path = Path(argument)
+    return str(path.absolute()) if path.is_file() else argument
 
 
 def executable(program: str) -> str:

@@ -60,7 +60,10 @@ Words = tuple[str, str, str]
 """error, cause, hint; the last two may be empty."""
 
 
-def _known(names: list[str]) -> str:
+def _known(name: str, names: list[str]) -> str:
+    node, slash, _ = name.partition("/")
+    if slash:
+        return f"{node} offers {', '.join(names)}" if names else f"{node} offers nothing yet"
     return f"known here: {', '.join(names)}" if names else "this node knows no other node yet"
 
 
@@ -69,7 +72,7 @@ def _path(error: Any) -> str:
 
 
 _WORDS: dict[str, Callable[[Any], Words]] = {
-    "glow.core.NoSuchName": lambda e: (f"there is no {e.name_!r}", _known(e.known), "glow ls"),
+    "glow.core.NoSuchName": lambda e: (f"there is no {e.name_!r}", _known(e.name_, e.known), "glow ls"),
     "glow.core.NameTaken": lambda e: (f"the name {e.name_} is taken", "", "choose another one with --label"),
     "glow.core.BadSpecification": lambda e: ("no process can be made of this", e.reason, "glow create --help"),
     "glow.core.InviteRefused": lambda e: ("the invite was refused", e.reason, "ask for a new one: glow invite"),
