@@ -93,14 +93,12 @@ class Protos:
 
     def rest(self) -> list[list[str]]:
         """What follows the types and clients: descriptions of the methods, then servers."""
-        self.types.members = set()
-        clients = [self.intersections(Type("Both", tuple(Type("Ref", name=part) for part in parts)))
-                   for parts in self._unwritten()]  # fmt: skip
         described = [part for proto in self._protos for method in proto.methods for part in self._method(proto, method)]
-        clients += [self.intersections(Type("Both", tuple(Type("Ref", name=part) for part in parts)))
-                    for parts in self._unwritten()]  # fmt: skip
         servers = [self._server(proto) for proto in self._protos]
-        servers += [self._joined_server(parts, name) for parts, name in self.types.intersections.items()]
+        self.types.members = set()
+        joined = self.types.intersections
+        clients = [self._joined_client(parts, joined[parts]) for parts in self._unwritten()]
+        servers += [self._joined_server(parts, name) for parts, name in joined.items()]
         return [*clients, *described, *servers]
 
     def _method(self, proto: Proto, method: Method) -> list[list[str]]:

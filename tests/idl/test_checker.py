@@ -160,3 +160,13 @@ def test_any_combination_of_declarations_is_checked_and_what_is_right_compiles(p
     check(library, report)
     if not report.errors:
         schema.load(compile_library(library).to_json().encode())
+
+
+def test_the_example_of_the_documentation_is_right(tmp_path: Path) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "concepts" / "language.md").read_text(encoding="utf-8")
+    [example] = re.findall(r"```firefly\n(.*?)```", page, re.DOTALL)
+    path = tmp_path / "example.firefly"
+    path.write_text(example, encoding="utf-8")
+    report = Report()
+    check_files([path], report)
+    assert report.render() == ""
