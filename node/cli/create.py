@@ -7,9 +7,8 @@ import shutil
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
-from firefly.interfaces.core import ProcessKind, ProcessState, Role, Specification
-
 from firefly.client import Glow
+from firefly.interfaces.core import ProcessKind, ProcessState, Role, Specification
 from node.cli.address import DEFAULT_RESOURCE, SELF
 from node.cli.client import attached, named, node_at
 from node.cli.failures import FAILED, OK, UsageError

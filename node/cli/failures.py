@@ -61,10 +61,10 @@ Words = tuple[str, str, str]
 
 
 def _known(name: str, names: list[str]) -> str:
+    if names:
+        return f"known here: {', '.join(names)}"
     node, slash, _ = name.partition("/")
-    if slash:
-        return f"{node} offers {', '.join(names)}" if names else f"{node} offers nothing yet"
-    return f"known here: {', '.join(names)}" if names else "this node knows no other node yet"
+    return f"{node} offers nothing yet" if slash else "this node knows no other node yet"
 
 
 def _path(error: Any) -> str:
