@@ -146,7 +146,7 @@ class Types:
         made.__annotations__ = {name: self._type(field.type) for name, field in zip(names, fields, strict=True)}
 
     def _union(self, union: schema.Union) -> type[Tagged]:
-        made = type(union.simple, (Tagged,), {"variants": {}})
+        made: type[Tagged] = type(union.simple, (Tagged,), {"variants": {}})
 
         def fill() -> None:
             for variant in union.variants:

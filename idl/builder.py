@@ -98,7 +98,8 @@ class Builder:
 
     def _claim(self, start: int, end: int) -> Iterable[str]:
         for offset in self._offsets[bisect_left(self._offsets, start) : bisect_left(self._offsets, end)]:
-            yield self._docs.pop(offset)
+            if offset in self._docs:  # a token that was read twice, on the way out of a syntax error, has it once
+                yield self._docs.pop(offset)
 
     def _library(self, node: Node) -> Library:
         return Library(**self._element(node))

@@ -220,6 +220,12 @@ def test_tables_are_kept_and_a_broken_or_unwritable_cache_costs_only_time(
     assert make().parse_interactive("type A = int", start="file")
 
 
+def test_a_name_that_turns_out_to_begin_a_declaration_is_read_again() -> None:
+    file, report = read('error "Lost {}\n/// Its documentation.\nerror Found {}\nproto P {\n  def m(\ntype A = int')
+    assert places(report)[0] == (1, "open-string")
+    assert {"Found", "P", "A"} <= {declaration.name.text for declaration in file.declarations}
+
+
 @given(st.text(max_size=200))
 def test_any_text_is_read_without_an_exception(text: str) -> None:
     read(text)
