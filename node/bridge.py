@@ -14,7 +14,7 @@ from msgspec import Raw
 
 from firefly.attachment import AttachedNotify, AttachedRequest
 from firefly.credit import START, Window
-from firefly.errors import GlowError, encode_error
+from firefly.errors import Busy, GlowError, encode_error
 from firefly.messages import ARGUMENTS, INLINE_LIMIT, RESULTS, Cancel, Capabilities, Item, Notify, Request
 from firefly.rpc import CAPABILITY_SIZE, Call, Conversation, Export, IncomingCall, OutgoingCall
 
@@ -100,8 +100,10 @@ def bridge(
 ) -> BridgedIncoming:
     """Sends `request` on to `far`; with `attached_caller` to an attached program, which is told who calls.
 
-    Raises what ended `far`, Busy if it has no room.
+    Raises what ended `far`; Busy if it is a program that does not read what waits for it.
     """
+    if attached_caller is not None and far.outbox.full:
+        raise Busy("the program that owns the resource does not keep up", hint="call again in a while")
     call = near.far = BridgedOutgoing(far, near.lane, near)
     listed = pass_capabilities(near.conversation, far, request.capabilities)
     arguments = _fit(far, request.arguments)
