@@ -19,7 +19,7 @@ from firefly import runtime, schema
 from firefly.dynamic_types import Types
 from firefly.errors import InvalidArgument
 from firefly.plain import Reader, to_plain, type_text
-from firefly.schema import Schema, load
+from firefly.schema import BadSchema, Schema, load
 
 CHUNK = 1 << 18
 """Bytes read from a file at a time."""
@@ -63,7 +63,16 @@ class Offered:
 
     @cached_property
     def method(self) -> runtime.Method:
-        """What a generated stub says of the method."""
+        """What a generated stub says of the method. Raises BadSchema for structs inside structs without an end."""
+        try:
+            made = self._method()
+            for codec in ("argument_codec", "result_codec", "argument_item_codec", "result_item_codec"):
+                getattr(made, codec)  # made when first asked for: here, where it can be refused
+        except RecursionError:
+            raise BadSchema(f"the types of {self.name} are nested too deep") from None
+        return made
+
+    def _method(self) -> runtime.Method:
         declared, stream, result = self.declared, self._stream, self.declared.result
         return runtime.Method(
             declared.name,

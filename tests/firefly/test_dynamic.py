@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +15,7 @@ from firefly import runtime
 from firefly.dynamic import MAX_VALUE, DynamicStub, Offered, client
 from firefly.errors import GlowError, InvalidArgument, NoSuchMethod
 from firefly.interfaces import core, kv
+from firefly.schema import BadSchema
 from firefly.testing import serving
 from idl.checker import check_files
 from idl.generate import generate
@@ -246,3 +248,19 @@ def test_capabilities_cannot_be_written_down(house_client: type[DynamicStub]) ->
     for name, word in (("pass_door", 'door="x"'), ("doors", 'doors={"a": 1}'), ("ways", 'ways=[{"through": 1}]')):
         with pytest.raises(InvalidArgument, match="capability"):
             house_client.offered[name].parse([word])
+
+
+def test_structs_inside_structs_without_an_end_are_refused() -> None:
+    declarations: list[dict[str, Any]] = [
+        {"kind": "struct", "name": f"x.S{index}", "fields": [
+            {"name": "a", "type": {"kind": "Optional", "of": [{"kind": "Ref", "name": f"x.S{index + 1}"}]}},
+        ]}
+        for index in range(3000)
+    ]  # fmt: skip
+    arguments = [{"name": "a", "type": {"kind": "Ref", "name": "x.S0"}}]
+    method = {"name": "m", "path": "x/P.m", "selector": 1, "arguments": arguments}
+    declarations += [{"kind": "struct", "name": "x.S3000"}, {"kind": "proto", "name": "x.P", "methods": [method]}]
+    data = json.dumps({"format": 1, "library": "x", "declarations": declarations}).encode()
+    offered = client(data, "x.P").offered["m"]
+    with pytest.raises(BadSchema, match="too deep"):
+        _ = offered.method
