@@ -10,6 +10,15 @@ MAX_WINDOWS = 32 * 2**20
 """Bytes that all windows of one session may hold together beyond their start."""
 
 
+class Allowance:
+    """The sender's side: the bytes that may still be sent. With any `left` one whole message may go."""
+
+    __slots__ = ("left",)
+
+    def __init__(self, left: int = START) -> None:
+        self.left = left
+
+
 class Budget:
     """What the windows of one session may still grow by."""
 

@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Callable, Hashable
 from typing import Any, cast
 
+from firefly.credit import Allowance
 from firefly.messages import (
     FRAGMENT_SIZE,
     INLINE_LIMIT,
@@ -42,22 +43,22 @@ class Run:
     `room`; it is 0 as soon as the run has left, or something else stands behind it.
     """
 
-    __slots__ = ("_start", "key", "room", "size", "spend", "values")
+    __slots__ = ("_start", "allowance", "key", "room", "size", "values")
 
-    def __init__(self, key: Hashable, room: int, spend: Callable[[int], None] | None) -> None:
+    def __init__(self, key: Hashable, room: int, allowance: Allowance | None) -> None:
         self.key = key
         self.values: list[bytes] = []
         self.room = self._start = room
         self.size = 0
-        self.spend = spend
+        self.allowance = allowance
 
     def close(self) -> None:
-        """Nothing more may be appended; `spend` hears how many bytes of values it took."""
+        """Nothing more may be appended; what its values took is taken from the allowance."""
         if self.size == 0:
             self.size = self._start - self.room + OVERHEAD
             self.room = 0
-            if self.spend is not None:
-                self.spend(self.size - OVERHEAD - VALUE_OVERHEAD * len(self.values))
+            if self.allowance is not None:
+                self.allowance.left -= self.size - OVERHEAD - VALUE_OVERHEAD * len(self.values)
 
     def message(self) -> Notify | Item:
         kind, target, detail = cast(tuple[Any, Any, Any], self.key)
@@ -112,13 +113,11 @@ class Outbox:
         target: Any,
         detail: int,
         value: bytes,
-        room: int = RUN_LIMIT,
-        spend: Callable[[int], None] | None = None,
+        allowance: Allowance | None = None,
     ) -> Run:
         """Queues a notification (`target` resource, `detail` selector) or an item (call, direction).
 
-        Returns the run it became part of, to which more may be added directly; a new one takes at most `room` bytes
-        after this value, and tells `spend` how many it took.
+        Returns the run it became part of, to which more may be added directly, as far as the `allowance` goes.
         """
         queue = self._queues[lane]
         key = (kind, target, detail)
@@ -127,7 +126,8 @@ class Outbox:
         if run is None or run.key != key or need > run.room:
             if run is not None:
                 self._close(run)
-            run = Run(key, max(need, min(room, RUN_LIMIT)), spend)
+            room = RUN_LIMIT if allowance is None else min(allowance.left, RUN_LIMIT)
+            run = Run(key, max(need, room), allowance)
             queue.append((run, 0))
         run.values.append(value)
         run.room -= need

@@ -8,12 +8,11 @@ who serves one subclasses `IncomingCall`; a `Dispatcher` finds the server of a r
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
 from typing import Any, Protocol
 
 from msgspec import Raw
 
-from firefly.credit import START, Budget, Window
+from firefly.credit import START, Allowance, Budget, Window
 from firefly.errors import BadMessage, Busy, CallCancelled, GlowError, Interrupted, TooLarge, encode_error
 from firefly.fragments import Fragments, key_of
 from firefly.messages import (
@@ -217,7 +216,7 @@ class Conversation:
         self._next_call = 1 if odd else 2
         self._peer_parity = 0 if odd else 1
         self._highest = {1: 0, 2: 0}
-        self._credits: dict[bytes, int] = {}
+        self._allowances: dict[bytes, Allowance] = {}
         self._windows: dict[bytes, Window] = {}
         self._waiters: list[Callable[[], None]] = []
         self._credit_waiters: dict[bytes, list[Callable[[], None]]] = {}
@@ -323,8 +322,7 @@ class Conversation:
         if capabilities is None and value is arguments:
             outbox = self.outbox
             idle = not outbox.waiting(lane)
-            credit = self._credits.get(resource, START)
-            run = outbox.append_to_run(lane, kind, resource, selector, value, credit, partial(self.spend, resource))
+            run = outbox.append_to_run(lane, kind, resource, selector, value, self._allowance(resource))
             if idle:
                 self._wake(lane)
             return run
@@ -335,10 +333,17 @@ class Conversation:
 
     def spend(self, resource: bytes, size: int) -> None:
         """Counts notifications against the room of their resource."""
-        self._credits[resource] = self._credits.get(resource, START) - size
+        self._allowance(resource).left -= size
+
+    def _allowance(self, resource: bytes) -> Allowance:
+        allowance = self._allowances.get(resource)
+        if allowance is None:
+            allowance = self._allowances[resource] = Allowance()
+        return allowance
 
     def notify_credit(self, resource: bytes) -> bool:
-        return self._credits.get(resource, START) > 0
+        """Whether the resource's owner has room for a notification."""
+        return resource not in self._allowances or self._allowances[resource].left > 0
 
     def when_credit(self, resource: bytes, callback: Callable[[], None]) -> None:
         """Calls `callback` once, when the resource's owner has room again or the conversation has ended."""
@@ -578,8 +583,8 @@ class Conversation:
             raise BadMessage("absurd credit")
         target = credit.target
         if isinstance(target, bytes):
-            if target in self._credits:
-                self._credits[target] += credit.size
+            if target in self._allowances:
+                self._allowances[target].left += credit.size
                 for callback in self._credit_waiters.pop(target, ()):
                     callback()
             return

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from msgspec import Raw
 
 from firefly import outbox as module
+from firefly.credit import Allowance
 from firefly.messages import (
     FRAGMENT_SIZE,
     INLINE_LIMIT,
@@ -92,26 +93,26 @@ def test_whoever_holds_a_run_adds_to_it_until_something_stands_behind_it() -> No
 
 
 @pytest.mark.parametrize("how", ["take", "close", "other"])
-def test_a_run_tells_once_how_much_was_spent(how: str) -> None:
-    outbox, spent = Outbox(), list[int]()
-    run = outbox.append_to_run(INTERACTIVE, Notify, ID, 7, bytes(10), 1000, spent.append)
+def test_what_a_run_took_is_spent_once(how: str) -> None:
+    outbox, allowance = Outbox(), Allowance(1000)
+    run = outbox.append_to_run(INTERACTIVE, Notify, ID, 7, bytes(10), allowance)
     run.values.append(bytes(5))
     run.room -= 5 + module.VALUE_OVERHEAD
-    assert spent == []
+    assert allowance.left == 1000
     if how == "close":
         outbox.close()
     elif how == "other":
         outbox.append_to_run(INTERACTIVE, Notify, ID, 8, b"x")
     outbox.take(INTERACTIVE, BUDGET)
-    assert spent == [15]
+    assert allowance.left == 1000 - 15
     assert run.room == 0
 
 
 def test_a_run_takes_no_more_than_it_may_and_spends_what_is_more_at_once() -> None:
-    outbox, spent = Outbox(), list[int]()
-    run = outbox.append_to_run(INTERACTIVE, Notify, ID, 7, bytes(500), 10, spent.append)
+    outbox, allowance = Outbox(), Allowance(10)
+    run = outbox.append_to_run(INTERACTIVE, Notify, ID, 7, bytes(500), allowance)
     assert run.room == 0
-    assert spent == [500]
+    assert allowance.left == 10 - 500
 
 
 def test_a_long_run_leaves_in_several_records() -> None:
@@ -201,7 +202,7 @@ def test_nothing_is_lost_or_out_of_order(queued: list[tuple[str, int, int]], bud
         else:
             resource = bytes([target]) * 16
             call: Any = (Notify, resource, 7) if kind == "notify" else (Item, target, RESULTS)
-            outbox.append_to_run(BULK, *call, value=content)
+            outbox.append_to_run(BULK, call[0], call[1], call[2], content)
             expected.append((resource if kind == "notify" else target, content))
     arrived, values = list[tuple[Any, Any]](), dict[int, bytes]()
     for record in iter(lambda: outbox.take(BULK, budget), None):
