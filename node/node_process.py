@@ -274,7 +274,7 @@ class NodeProcess(core.NodeServer):
             raise core.InviteRefused(f"{error.message}: {error.cause}" if error.cause else error.message) from None
         return self.node_status()
 
-    def stop(self) -> None:
+    def stop_(self) -> None:
         self._local_only()
         self._stop()
 
