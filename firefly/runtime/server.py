@@ -438,7 +438,7 @@ async def _ready(value: T) -> T:
 def _handler(server: Server, method: Method) -> tuple[Callable[..., Any], int | None]:
     """The bound handler, and the position of its stream argument."""
     for base in reversed(type(server).__mro__):
-        declared = base.__dict__.get(method.name) or base.__dict__.get(method.name + "_")
+        declared = next(filter(callable, map(base.__dict__.get, (method.name, method.name + "_"))), None)
         if declared is not None:
             break
     else:
