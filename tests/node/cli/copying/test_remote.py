@@ -130,7 +130,7 @@ async def test_a_cut_upload_continues(tmp_path: Path, cut_place: CutPlace) -> No
         again = cut_place(LocalDisk(), 1 << 40)
         await copy(replace(here(tmp_path / "big"), place=again), there(files, "big"))
     assert tree(tmp_path / "share") == {"big": BIG}
-    assert again.read < len(BIG) - SMALL
+    assert again.read <= len(BIG) - SMALL  # what was cut at 2 MiB has at least its first on disk
 
 
 async def test_a_cut_download_continues(tmp_path: Path, cut_place: CutPlace) -> None:
@@ -145,7 +145,7 @@ async def test_a_cut_download_continues(tmp_path: Path, cut_place: CutPlace) -> 
         await copy(replace(source, place=again), here(tmp_path / "big"))
     assert (tmp_path / "big").read_bytes() == BIG
     assert names(tmp_path) == ["big", "share"]
-    assert again.read < len(BIG) - SMALL
+    assert again.read <= len(BIG) - SMALL  # what was cut at 2 MiB has at least its first on disk
 
 
 class Lying(FileSystemProcess):
