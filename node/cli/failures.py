@@ -75,7 +75,11 @@ _WORDS: dict[str, Callable[[Any], Words]] = {
     "glow.core.NoSuchName": lambda e: (f"there is no {e.name_!r}", _known(e.name_, e.known), "glow ls"),
     "glow.core.NameTaken": lambda e: (f"the name {e.name_} is taken", "", "choose another one with --label"),
     "glow.core.BadSpecification": lambda e: ("no process can be made of this", e.reason, "glow create --help"),
-    "glow.core.InviteRefused": lambda e: ("the invite was refused", e.reason, "ask for a new one: glow invite"),
+    "glow.core.InviteRefused": lambda e: (
+        "the invite was refused",
+        e.reason.removeprefix("the invite was refused: "),
+        "ask for a new one: glow invite",
+    ),
     "glow.kv.Conflict": lambda e: (
         f"{e.key} was changed meanwhile" if e.revision else f"{e.key} does not exist",
         f"its revision is {e.revision}",

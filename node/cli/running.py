@@ -64,6 +64,8 @@ async def _run_node(arguments: Namespace, begin: Begin, found: bool) -> int:
 def announce(status: NodeStatus, arguments: Namespace, next_step: str) -> None:
     """Says once that the node is ready: to the person, as JSON, or to the command that started it."""
     data = ready_data(status)
+    if not any(status.namespace):
+        next_step = "next: `glow join LINK` makes it one of your devices, which it is not yet"
     if arguments.ready_descriptor is not None:
         with os.fdopen(arguments.ready_descriptor, "w") as ready:
             ready.write(json.dumps(data) + "\n")

@@ -38,11 +38,12 @@ def data_of(status: NodeStatus) -> dict[str, Any]:
 
 
 def text_of(status: NodeStatus, out: Output) -> str:
-    up = (datetime.now(UTC) - status.started).total_seconds()
+    up = duration_text(max((datetime.now(UTC) - status.started).total_seconds(), 0))
+    joined = any(status.namespace)
     lines = [
-        f"{out.bold(status.name)}  {status.role.name.lower()}, up {duration_text(max(up, 0))}",
+        f"{out.bold(status.name or 'this device')}  {status.role.name.lower() if joined else 'belongs nowhere'}, up {up}",
         f"  address    {address_text(status.address)}",
-        f"  namespace  {status.namespace.hex()[:16]}…",
+        f"  namespace  {status.namespace.hex()[:16] + '…' if joined else 'none yet: glow join LINK'}",
         f"  listening  {', '.join(status.listening) or 'nowhere: only this node can begin a link'}",
         f"  home       {status.home}",
         f"  version    {status.version} on {status.platform}, started {local_time(status.started)}",
