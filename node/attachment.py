@@ -7,6 +7,7 @@ the same way. A program that does not read for 10 s while something waits for it
 from __future__ import annotations
 
 import hmac
+import logging
 import os
 import socket
 from collections.abc import Callable
@@ -38,6 +39,7 @@ from node.bridge import BridgedIncoming, ForwardedObject, Notifications, bridge
 if TYPE_CHECKING:
     from node.peers import Peers
 
+log = logging.getLogger("node")
 STALLED = 10.0
 """Seconds that an attached program may leave what waits for it unread."""
 CHECK_INTERVAL = 2.0
@@ -112,6 +114,9 @@ class Attachment:
         except* ProtocolError as group:
             reason = Interrupted("the program broke the rules of the wire", cause=str(group.exceptions[0]))
             self._peers.count("attachment_errors")
+        except* Exception as group:
+            log.exception("a defect of this node ended an attachment; the others go on", exc_info=group)
+            self._peers.count("attachment_defects")
         finally:
             for resource in self.registered:
                 self._peers.host.remove(resource)

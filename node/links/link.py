@@ -5,6 +5,7 @@ A transport gives a connected stream socket; the handshake runs on it, then the 
 
 from __future__ import annotations
 
+import logging
 import socket
 from collections.abc import Callable
 from typing import Any
@@ -20,6 +21,7 @@ from node.liveness import Liveness
 from node.queues import LinkQueue
 from node.router import Router
 
+log = logging.getLogger("node")
 HANDSHAKE_TIME = 5.0
 BUNDLE = 64 * 2**10
 """Bytes of a bundle; one packet may be bigger."""
@@ -132,6 +134,10 @@ class Link:
             return f"the neighbour broke the rules: {error.message}"
         except OSError as error:
             return f"the connection broke: {error.strerror or error}"
+        except Exception as error:
+            log.exception("a defect of this node ended %r; the others go on", self)
+            self._router.counters["link_defects"] += 1
+            return f"this node failed: {type(error).__name__}: {error}"
         finally:
             self._pump.close()
         return self.reason or "the neighbour closed it"

@@ -194,8 +194,8 @@ class LinkManager:
             link.close("this node is stopping")
             self.initiated.discard(link)
             self.pairing.discard(link)
+            self._neighbourhood.link_down(link)  # first: what waits for the link must find another way
             self._router.link_gone(link)
-            self._neighbourhood.link_down(link)
             link.down.set()
 
     async def _limit_uncertified(self, link: Link) -> None:
