@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-from argparse import REMAINDER, ArgumentParser, Namespace, RawDescriptionHelpFormatter
+from argparse import REMAINDER, SUPPRESS, ArgumentParser, Namespace, RawDescriptionHelpFormatter
 from collections.abc import Sequence
 from difflib import get_close_matches
 from typing import NoReturn
@@ -86,22 +86,22 @@ def _run(words: list[str]) -> int:
 def _top_parser() -> Parser:
     parser = Parser(
         prog="glow",
-        description="All of your devices as one computer.",
-        epilog=_table(),
+        description=f"All of your devices as one computer.\n\n{_table()}",
+        epilog="glow COMMAND --help says more; glow alone says what to do next.",
         formatter_class=RawDescriptionHelpFormatter,
         usage="glow [FLAG…] COMMAND …",
         parents=[global_flags()],
     )
     parser.add_argument("--version", action="store_true", help="print the version")
-    parser.add_argument("command", nargs="?", metavar="COMMAND", help="one of the commands below; alone: what is next")
-    parser.add_argument("rest", nargs=REMAINDER, metavar="…", help="its arguments: glow COMMAND --help")
+    parser.add_argument("command", nargs="?", help=SUPPRESS)
+    parser.add_argument("rest", nargs=REMAINDER, help=SUPPRESS)
     return parser
 
 
 def _table() -> str:
-    lines = ["commands:"]
+    lines: list[str] = []
     for group, commands in GROUPS.items():
-        lines += ["", group, *(f"  {name:9} {line}" for name, line in commands.items())]
+        lines += [group, *(f"  {name:9} {line}" for name, line in commands.items())]
     return "\n".join(lines)
 
 

@@ -40,8 +40,9 @@ def data_of(status: NodeStatus) -> dict[str, Any]:
 def text_of(status: NodeStatus, out: Output) -> str:
     up = duration_text(max((datetime.now(UTC) - status.started).total_seconds(), 0))
     joined = any(status.namespace)
+    role = status.role.name.lower() if joined else "belongs nowhere"
     lines = [
-        f"{out.bold(status.name or 'this device')}  {status.role.name.lower() if joined else 'belongs nowhere'}, up {up}",
+        f"{out.bold(status.name or 'this device')}  {role}, up {up}",
         f"  address    {address_text(status.address)}",
         f"  namespace  {status.namespace.hex()[:16] + '…' if joined else 'none yet: glow join LINK'}",
         f"  listening  {', '.join(status.listening) or 'nowhere: only this node can begin a link'}",
