@@ -17,8 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from firefly.client import Context, Glow, NoNode, connect, serve
-    from firefly.runtime.server import current_call
-    from firefly.runtime.stub import deadline
+    from firefly.runtime.context import current_call, deadline
 
 _HOMES = {
     "Context": "firefly.client",
@@ -26,8 +25,8 @@ _HOMES = {
     "NoNode": "firefly.client",
     "connect": "firefly.client",
     "serve": "firefly.client",
-    "current_call": "firefly.runtime.server",
-    "deadline": "firefly.runtime.stub",
+    "current_call": "firefly.runtime.context",
+    "deadline": "firefly.runtime.context",
 }
 
 __all__ = ["Context", "Glow", "NoNode", "connect", "current_call", "deadline", "serve"]

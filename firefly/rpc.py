@@ -411,7 +411,12 @@ class Conversation:
     # --- objects passed to the peer
 
     def export(self, server: Any, new_id: Callable[[], bytes]) -> bytes:
-        """The id under which the peer may use `server`; each time counts as one more copy. Raises Busy."""
+        """The id under which the peer may use `server`; each time counts as one more copy.
+
+        Raises Busy if there are too many, and the closing error.
+        """
+        if self.closed is not None:
+            raise self.closed
         resource = self._exported.get(id(server))
         if resource is None:
             if len(self.exports) >= MAX_EXPORTS:
@@ -420,6 +425,20 @@ class Conversation:
             self.exports[resource] = Export(server)
         self.exports[resource].copies += 1
         return resource
+
+    def let_go(self, resource: bytes, copies: int = 1) -> None:
+        """The peer has `copies` less of an object of ours; it is gone with the last."""
+        export = self.exports.get(resource)
+        if export is None:
+            return
+        export.copies -= copies
+        if export.copies <= 0:
+            del self.exports[resource]
+            self._exported.pop(id(export.server), None)
+            window = self._windows.pop(resource, None)
+            if window is not None:
+                window.close()
+            dismiss(export.server)
 
     def release(self, resource: bytes, copies: int = 1) -> None:
         """Tells the peer that this side has no more use for an object of its."""
@@ -598,16 +617,7 @@ class Conversation:
             self._dispatch(kept_lane, message)
 
     def _release(self, lane: int, release: Release) -> None:
-        export = self.exports.get(release.resource)
-        if export is not None:
-            export.copies -= release.copies
-            if export.copies <= 0:
-                del self.exports[release.resource]
-                self._exported.pop(id(export.server), None)
-                window = self._windows.pop(release.resource, None)
-                if window is not None:
-                    window.close()
-                dismiss(export.server)
+        self.let_go(release.resource, release.copies)
 
     def _signed(self, lane: int, signed: Signed) -> None:
         self.dispatcher.signed(self, signed.envelopes)

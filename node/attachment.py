@@ -30,8 +30,7 @@ from firefly.link import FrameReader
 from firefly.messages import Notify, Request
 from firefly.packet import INTERACTIVE
 from firefly.rpc import Conversation, IncomingCall
-from firefly.runtime import Caller
-from firefly.runtime.server import check_access
+from firefly.runtime import Caller, check_access
 from firefly.runtime.workers import Errand
 from firefly.transport import FramedSocket
 from node.bridge import BridgedIncoming, ForwardedObject, Notifications, bridge

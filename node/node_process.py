@@ -335,7 +335,7 @@ class Introduced:
 
 
 def _require(caller: Caller, role: int) -> None:
-    from firefly.runtime.server import check_access
+    from firefly.runtime import check_access
 
     check_access(caller, role)
 

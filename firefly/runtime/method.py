@@ -13,7 +13,8 @@ from typing import Annotated, Any, ClassVar, Self, get_args, get_origin
 
 import msgspec
 
-from firefly.errors import DeclaredError, InvalidArgument
+from firefly.errors import DeclaredError, InvalidArgument, TooLarge
+from firefly.messages import MAX_CAPABILITIES, MAX_VALUE
 from firefly.packet import BULK, INTERACTIVE
 
 _encode_plain = msgspec.msgpack.Encoder().encode
@@ -52,11 +53,11 @@ class Capability:
     is_stub: ClassVar[bool] = False
 
 
-def _encode_hook(passing: list[Capability]) -> Callable[[Any], Any]:
+def _encode_hook(passing: list[Capability] | None) -> Callable[[Any], Any]:
     def hook(value: Any) -> Any:
         if isinstance(value, Union):
             return value.to_wire()
-        if isinstance(value, Capability):
+        if isinstance(value, Capability) and passing is not None:
             passing.append(value)
             return len(passing) - 1
         raise TypeError(f"a {type(value).__name__} cannot be sent")
@@ -78,7 +79,7 @@ class Codec:
         self._one_of_bytes = self._fields_are_bytes and len(of.__struct_fields__) == 1
         self._arrived: list[tuple[Any, int]] = []
         self._decode = msgspec.msgpack.Decoder(of, dec_hook=self._decode_hook).decode
-        self._encode = msgspec.msgpack.Encoder(enc_hook=_encode_hook([])).encode
+        self._encode = msgspec.msgpack.Encoder(enc_hook=_encode_hook(None)).encode
         self.passes = _holds_capabilities(of, set())
 
     def encode(self, value: Any) -> bytes:
@@ -96,7 +97,8 @@ class Codec:
         return encoded
 
     def encode_passing(self, value: Any) -> tuple[bytes, list[Capability]]:
-        """The encoded value and the capabilities in it, which stand in it by their index."""
+        """The encoded value and the capabilities in it, which stand in it by their index. Raises TooLarge, too:
+        nothing may be passed for a message that cannot leave."""
         passing: list[Capability] = []
         try:
             encoded = msgspec.msgpack.Encoder(enc_hook=_encode_hook(passing)).encode(value)
@@ -105,6 +107,8 @@ class Codec:
             raise InvalidArgument("a value does not fit its type", cause=str(error)) from None
         finally:
             self._arrived.clear()
+        if len(encoded) > MAX_VALUE or len(passing) > MAX_CAPABILITIES:
+            raise TooLarge(f"a value of {len(encoded)} bytes and {len(passing)} capabilities is over the limits")
         return encoded, passing
 
     def decode(self, value: Any) -> Any:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Protocol
 
 import trio
 
@@ -11,7 +11,9 @@ from firefly.errors import GlowError
 from firefly.messages import Capabilities
 from firefly.outbox import Run
 from firefly.rpc import Conversation, OutgoingCall
-from firefly.runtime.method import Capability
+
+RETRIES = 3
+"""How often a call of an `@idempotent` method is made again after its session was lost."""
 
 
 class Peer(Protocol):
@@ -61,28 +63,3 @@ async def wait_for(register: Callable[[Callable[[], None]], None]) -> None:
     event = trio.Event()
     register(event.set)
     await event.wait()
-
-
-async def describe_passing(
-    network: Network, receiver: bytes, peer: Peer | Conversation, passing: list[Capability]
-) -> Capabilities:
-    """The list that ends a message: an id for each capability in it that the node `receiver` can use.
-
-    Raises what the owner of a handed-on object answers.
-    """
-    return [await _describe(network, receiver, peer, thing) for thing in passing]
-
-
-async def _describe(network: Network, receiver: bytes, peer: Any, thing: Any) -> tuple[bytes, bytes]:
-    if not thing.is_stub:
-        return peer.conversation.export(thing, new_id), network.address
-    if thing._node == receiver or thing._network is None:
-        return thing._resource, thing._node
-    return await network.introduce(thing._node, thing._resource, receiver), thing._node
-
-
-def new_id() -> bytes:
-    """A random id of a resource."""
-    import os
-
-    return os.urandom(16)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from contextvars import copy_context
 
 import outcome
 import trio
@@ -41,13 +42,14 @@ class Workers:
 
     def __init__(self, nursery: trio.Nursery) -> None:
         self._nursery = nursery
+        self._context = copy_context()  # a task must not inherit what the caller of its first job has set
         self._idle: list[trio.lowlevel.Task] = []
 
     def run(self, job: Job) -> None:
         if self._idle:
             trio.lowlevel.reschedule(self._idle.pop(), outcome.Value(job))
         else:
-            self._nursery.start_soon(self._work, job)
+            self._context.copy().run(self._nursery.start_soon, self._work, job)
 
     async def _work(self, job: Job | None) -> None:
         while job is not None:
@@ -55,7 +57,7 @@ class Workers:
                 while job is not None and not scope.cancel_called:
                     try:
                         await job.run(scope)
-                    except trio.Cancelled:
+                    except BaseException:  # Cancelled, maybe in groups
                         job.cut_off(own=scope.cancel_called)
                         raise
                     job = None if scope.cancel_called else await self._next_job()

@@ -14,7 +14,7 @@ import trio
 
 from firefly.errors import Busy
 from firefly.interfaces.filesystem import Kind, Mismatch, Written
-from firefly.runtime.stub import ITEM_SIZE
+from firefly.runtime import ITEM_SIZE
 from node.cli.copying.place import AHEAD, CHUNK, SMALL, Batches, Item, Reading, Writing, part_name
 
 _in_thread = trio.to_thread.run_sync
