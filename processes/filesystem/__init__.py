@@ -1,0 +1,1 @@
+"""A folder of this device as a resource: see README.md."""

@@ -1,20 +1,22 @@
-"""Files on their way: read in pieces, written under a temporary name, synced, renamed. All functions block."""
+"""A file on its way in: written under a temporary name beside its target, synced, renamed. All functions block."""
 
 from __future__ import annotations
 
+import errno
 import hashlib
+import io
 import os
+import stat
 import time
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Callable
+from typing import Any, Self
 
-from processes.filesystem.tree import HIDDEN, Tree
+from processes.filesystem.folder import Folder
+from processes.filesystem.paths import HIDDEN, Refused, is_hidden, join
+from processes.filesystem.tree import LINK, Tree, open_regular, stat_or_none
 
-PIECE = 2**20
-"""Bytes of one hop to a thread."""
 ABANDONED = 7 * 86400.0
-"""Seconds after which an unfinished upload is removed."""
-_CREATE = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+"""Seconds after which an unfinished file that nobody went on with is removed."""
 
 
 def partial_name(path: str, token: bytes) -> str:
@@ -22,88 +24,135 @@ def partial_name(path: str, token: bytes) -> str:
     return HIDDEN + "part-" + hashlib.blake2b(path.encode() + b"\0" + token, digest_size=16).hexdigest()
 
 
-def read_piece(descriptor: int, offset: int, size: int) -> bytes:
-    return os.pread(descriptor, size, offset)
+def fresh_name() -> str:
+    """A temporary name that no one else has."""
+    return HIDDEN + "new-" + os.urandom(16).hex()
 
 
-def digest_file(descriptor: int, size: int | None = None) -> tuple[int, Any]:
-    """(bytes read, SHA-256 object) of a file from its beginning, of at most `size` bytes."""
-    digest, offset = hashlib.sha256(), 0
-    while size is None or offset < size:
-        data = os.pread(descriptor, PIECE if size is None else min(PIECE, size - offset), offset)
-        if not data:
-            break
-        digest.update(data)
-        offset += len(data)
-    return offset, digest
+class Unfinished:
+    """A file that is being written beside its target. It holds `size` bytes, whose SHA-256 is `digest`.
 
+    Its user closes it; until then the folder that it is in stays open too.
+    """
 
-@dataclass
-class Upload:
-    """A file that is being written beside its target, and the digest of what it holds up to `size`."""
-
-    folder: int
-    name: str
-    descriptor: int
-    size: int = 0
-    digest: Any = field(default_factory=hashlib.sha256)
+    def __init__(self, folder: Folder, name: str, target: str, file: io.FileIO) -> None:
+        self._folder = folder
+        self._name = name
+        self._target = target
+        self.file = file
+        self.size = 0
+        self.digest: Any = hashlib.sha256()
+        self._left_as: tuple[int, int, int] | None = None
 
     @classmethod
-    def open(cls, tree: Tree, path: str, temporary: str, offset: int = 0) -> Upload:
-        """Opens or makes the temporary file in the target's folder and goes on from `offset`.
+    def open(cls, tree: Tree, path: str, name: str, *, create: bool) -> Self:
+        """The unfinished file `name` of a target, read up to nowhere yet.
 
-        Raises Refused, OSError; EINVAL if less than `offset` bytes are there.
+        Raises Refused; OSError, EISDIR if the target is no regular file, ENOENT without `create` if there is none.
         """
-        with tree.parent(path) as (parent, _):
-            folder = os.dup(parent)
+        folder, target = tree.open_parent(path)
         try:
-            descriptor = os.open(temporary, _CREATE, 0o644, dir_fd=folder)
-        except OSError:
-            os.close(folder)
+            _check_target(folder, path, target)
+            flags = os.O_RDWR | (os.O_CREAT if create else 0)
+            return cls(folder, name, target, open_regular(folder, name, flags))
+        except (OSError, Refused):
+            folder.close()
             raise
-        upload = cls(folder, temporary, descriptor)
-        try:
-            upload.size, upload.digest = digest_file(descriptor, offset)
-            if upload.size < offset:
-                raise OSError(22, f"only {upload.size} bytes of it are here")
-            os.ftruncate(descriptor, offset)
-        except OSError:
-            upload.close()
-            raise
-        return upload
+
+    def length(self) -> int:
+        """Bytes that the file holds, hashed or not."""
+        return os.fstat(self.file.fileno()).st_size
+
+    def cut(self) -> None:
+        """What is beyond `size` goes; the next bytes follow it."""
+        self.file.truncate(self.size)
+        self.file.seek(self.size)
 
     def write(self, pieces: list[bytes]) -> None:
-        """Appends. Raises OSError; what was written before stays."""
-        for piece in pieces:
-            view = memoryview(piece)
-            while view:
-                count = os.pwrite(self.descriptor, view, self.size)
-                self.digest.update(view[:count])
-                self.size += count
-                view = view[count:]
+        """Appends. Raises OSError; `size` then says what was written before."""
+        view = memoryview(pieces[0] if len(pieces) == 1 else b"".join(pieces))
+        while view:
+            count = self.file.write(view)
+            self.digest.update(view[:count])
+            self.size += count
+            view = view[count:]
 
-    def finish(self, name: str) -> None:
-        """Gives the file its name: synced, renamed, the folder synced."""
-        os.fsync(self.descriptor)
-        os.rename(self.name, name, src_dir_fd=self.folder, dst_dir_fd=self.folder)
-        os.fsync(self.folder)
+    def finish(self) -> None:
+        """Gives the file its name, in place of what had it, and returns when all that is on disk."""
+        descriptor = self.file.fileno()
+        before = stat_or_none(self._folder, self._target)
+        if before is not None and hasattr(os, "fchmod"):
+            os.fchmod(descriptor, stat.S_IMODE(before.st_mode))
+        os.fsync(descriptor)
+        self._folder.rename(self._name, self._folder, self._target)
+        self._folder.sync()
 
     def discard(self) -> None:
-        os.unlink(self.name, dir_fd=self.folder)
+        """Removes the file, if it is still there."""
+        if stat_or_none(self._folder, self._name) is not None:
+            self._folder.remove_file(self._name)
+
+    def rest(self) -> None:
+        """Notes how the file is left."""
+        self._left_as = self._state(os.fstat(self.file.fileno()))
+
+    def is_as_left(self) -> bool:
+        """Whether nobody has changed, moved or removed it since, so that `size` and `digest` still hold."""
+        found = stat_or_none(self._folder, self._name)
+        return found is not None and self._state(found) == self._left_as and found.st_size == self.size
+
+    def _state(self, found: os.stat_result) -> tuple[int, int, int]:
+        return found.st_ino, found.st_mtime_ns, found.st_size
 
     def close(self) -> None:
-        os.close(self.descriptor)
-        os.close(self.folder)
+        self.file.close()
+        self._folder.close()
 
 
-def remove_abandoned(tree: Tree, path: str = "", depth: int = 0) -> int:
-    """Removes unfinished files that nobody went on with for 7 days; returns how many."""
-    removed = 0
-    with tree.folder(path) as folder:
-        for name in os.listdir(folder):
-            if name.startswith(HIDDEN):
-                found = os.stat(name, dir_fd=folder, follow_symlinks=False)
-                if time.time() - found.st_mtime > ABANDONED:
-                    os.unlink(name, dir_fd=folder)
-                    removed += 1
-    return removed
+def _check_target(folder: Folder, path: str, target: str) -> None:
+    found = stat_or_none(folder, target)
+    if found is None:
+        return
+    if stat.S_ISLNK(found.st_mode):
+        raise Refused(path, LINK)
+    if not stat.S_ISREG(found.st_mode):
+        raise IsADirectoryError(errno.EISDIR, "not a regular file")
+
+
+def unfinished_size(tree: Tree, path: str, name: str) -> int:
+    """Bytes of an unfinished file, 0 if there is none. Raises Refused, OSError."""
+    try:
+        with tree.parent(path) as (folder, _):
+            found = stat_or_none(folder, name)
+    except (FileNotFoundError, NotADirectoryError):
+        return 0
+    return 0 if found is None else found.st_size
+
+
+def remove_abandoned(tree: Tree, stopped: Callable[[], bool]) -> None:
+    """Removes unfinished files of the whole tree that are over 7 days old; ends early when `stopped`.
+
+    What cannot be looked at is left as it is.
+    """
+    waiting = [""]
+    while waiting and not stopped():
+        at = waiting.pop()
+        try:
+            with tree.folder(at) as folder:
+                names = folder.names()
+                for name in filter(is_hidden, names):
+                    _remove_if_abandoned(folder, name)
+                waiting += [join(at, name) for name in names if _is_folder(folder, name)]
+        except (OSError, Refused):
+            continue  # gone meanwhile, or not ours to see
+
+
+def _remove_if_abandoned(folder: Folder, name: str) -> None:
+    found = folder.stat(name)
+    if stat.S_ISREG(found.st_mode) and time.time() - found.st_mtime > ABANDONED:
+        folder.remove_file(name)
+
+
+def _is_folder(folder: Folder, name: str) -> bool:
+    found = stat_or_none(folder, name)
+    return found is not None and stat.S_ISDIR(found.st_mode)

@@ -1,154 +1,149 @@
-"""Access to one folder tree from which nothing leads out.
+"""Access to one folder tree from which nothing leads out. All functions block.
 
-Every path is walked segment by segment from the root's descriptor, without following links, so neither `..` nor a
-link nor a folder that is swapped for a link meanwhile leads anywhere else. All functions block.
+Every path is walked segment by segment from the root's descriptor and no link is followed, so neither `..` nor a link
+nor a folder that is swapped for a link meanwhile leads anywhere else.
 """
 
 from __future__ import annotations
 
 import errno
+import heapq
+import io
 import os
 import stat
-import unicodedata
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-HIDDEN = ".glow-"
-"""Names that begin so are this process's own: neither listed nor served."""
-MAX_DEPTH = 256
-_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-_FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+from processes.filesystem.folder import Folder, open_root
+from processes.filesystem.paths import Refused, is_servable, split
 
-
-class Refused(Exception):
-    """The path is not one that a tree serves."""
-
-    def __init__(self, path: str, reason: str) -> None:
-        super().__init__(path, reason)
-        self.path = path
-        self.reason = reason
-
-
-def split(path: str) -> list[str]:
-    """The segments of a path, none for the root. Raises Refused; a path is never repaired."""
-    if not path:
-        return []
-    if unicodedata.normalize("NFC", path) != path:
-        raise Refused(path, "it is not in Unicode's normal form NFC")
-    if "\0" in path or "\\" in path:
-        raise Refused(path, "it holds a NUL or a backslash")
-    segments = path.split("/")
-    if len(segments) > MAX_DEPTH:
-        raise Refused(path, f"it is over {MAX_DEPTH} folders deep")
-    for segment in segments:
-        if segment in ("", ".", ".."):
-            raise Refused(path, f"it has the segment {segment!r}")
-        if segment.startswith(HIDDEN):
-            raise Refused(path, f"names that begin with {HIDDEN} are kept for unfinished files")
-        try:
-            segment.encode()
-        except UnicodeEncodeError:
-            raise Refused(path, "it is not valid Unicode") from None
-    return segments
+LINK = "a part of it is a link, and links are not followed"
 
 
 class Tree:
-    """The folder `root`, which is opened once. Raises OSError if it cannot be."""
+    """The folder `root`, which is opened once: it stays this folder even if its name gets another. Raises OSError."""
 
     def __init__(self, root: Path) -> None:
-        self.root = root
-        self._descriptor = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        self.root = root.resolve()
+        self._folder = open_root(self.root)
+        self._lock = threading.Lock()
+        self._closed = False
 
     def close(self) -> None:
-        os.close(self._descriptor)
+        """What is open below stays so; nothing more is opened."""
+        with self._lock:
+            if not self._closed:
+                self._closed = True
+                self._folder.close()
 
-    @contextmanager
-    def folder(self, path: str) -> Iterator[int]:
-        """A descriptor of a folder, closed at the end. Raises Refused, OSError."""
-        descriptor = self._open_folder(path, split(path))
-        try:
-            yield descriptor
-        finally:
-            os.close(descriptor)
+    def _open_root(self) -> Folder:
+        with self._lock:  # else another thread could give the descriptor's number to another file
+            if self._closed:
+                raise OSError(errno.ESHUTDOWN, "the folder is not served any more")
+            return self._folder.again()
 
-    @contextmanager
-    def parent(self, path: str) -> Iterator[tuple[int, str]]:
-        """A descriptor of the folder that a path is in, and the path's last segment. Raises Refused, OSError."""
+    def open_folder(self, path: str) -> Folder:
+        """A folder, which the caller closes. Raises Refused, OSError."""
+        return self._walk(path, split(path))
+
+    def open_parent(self, path: str) -> tuple[Folder, str]:
+        """The folder that a path is in, which the caller closes, and the path's last name. Raises Refused, OSError."""
         segments = split(path)
         if not segments:
             raise Refused(path, "it is the shared folder itself")
-        descriptor = self._open_folder(path, segments[:-1])
-        try:
-            yield descriptor, segments[-1]
-        finally:
-            os.close(descriptor)
+        return self._walk(path, segments[:-1]), segments[-1]
 
-    def _open_folder(self, path: str, segments: list[str]) -> int:
-        descriptor = os.dup(self._descriptor)
+    def _walk(self, path: str, segments: list[str]) -> Folder:
+        folder = self._open_root()
         for segment in segments:
             try:
-                inner = os.open(segment, _FOLDER, dir_fd=descriptor)
+                inner = folder.enter(segment)
             except OSError as error:
-                if _is_link(segment, descriptor):
-                    raise Refused(path, f"{segment!r} is a link, and links are not followed") from None
-                raise error
+                if error.errno == errno.ELOOP or is_link(folder, segment):
+                    raise Refused(path, LINK) from None
+                raise
             finally:
-                os.close(descriptor)
-            descriptor = inner
-        return descriptor
+                folder.close()
+            folder = inner
+        return folder
+
+    @contextmanager
+    def folder(self, path: str) -> Iterator[Folder]:
+        """`open_folder` for a block."""
+        folder = self.open_folder(path)
+        try:
+            yield folder
+        finally:
+            folder.close()
+
+    @contextmanager
+    def parent(self, path: str) -> Iterator[tuple[Folder, str]]:
+        """`open_parent` for a block."""
+        folder, name = self.open_parent(path)
+        try:
+            yield folder, name
+        finally:
+            folder.close()
 
     def stat(self, path: str) -> os.stat_result:
         """Of a link: the link's own. Raises Refused, OSError."""
         if not path:
-            return os.fstat(self._descriptor)
+            with self.folder("") as folder:
+                return folder.own_stat()
         with self.parent(path) as (folder, name):
-            return os.stat(name, dir_fd=folder, follow_symlinks=False)
+            return folder.stat(name)
 
-    def open_file(self, path: str) -> int:
-        """A descriptor to read a regular file by. Raises Refused; OSError, EISDIR for anything but a file."""
+    def open_file(self, path: str) -> io.FileIO:
+        """A regular file to read. Raises Refused; OSError, EISDIR for a folder, pipe, socket or device."""
+        if not path:
+            raise IsADirectoryError(errno.EISDIR, "a folder")
         with self.parent(path) as (folder, name):
-            try:
-                descriptor = os.open(name, _FILE, dir_fd=folder)
-            except OSError as error:
-                if error.errno == errno.ELOOP or _is_link(name, folder):
-                    raise Refused(path, "it is a link, and links are not followed") from None
-                if error.errno == errno.ENXIO:
-                    raise IsADirectoryError(errno.EISDIR, "not a regular file") from None
-                raise
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            os.close(descriptor)
-            raise IsADirectoryError(errno.EISDIR, "not a regular file")
-        return descriptor
+            found = folder.stat(name)
+            if stat.S_ISLNK(found.st_mode):
+                raise Refused(path, LINK)
+            check_regular(found)  # before it is opened: opening some devices does something
+            return open_regular(folder, name, os.O_RDONLY)
 
-    def names(self, path: str) -> list[str]:
-        """What a folder holds, sorted, without what this process hides or cannot name."""
-        with self.folder(path) as descriptor:
-            return sorted(name for name in os.listdir(descriptor) if _servable(name))
+    def page(self, path: str, after: str, limit: int) -> tuple[list[tuple[str, os.stat_result]], str | None]:
+        """Up to `limit` names after `after` and what they are, in order; where the next page begins, if there is one.
 
-    def remove_tree(self, folder: int, name: str) -> None:
-        """Removes a folder with all that is in it, never following a link. Raises OSError."""
-        inner = os.open(name, _FOLDER, dir_fd=folder)
-        try:
-            for entry in os.listdir(inner):
-                if stat.S_ISDIR(os.stat(entry, dir_fd=inner, follow_symlinks=False).st_mode):
-                    self.remove_tree(inner, entry)
-                else:
-                    os.unlink(entry, dir_fd=inner)
-        finally:
-            os.close(inner)
-        os.rmdir(name, dir_fd=folder)
+        Names that no path can have are left out (README.md). Raises Refused, OSError.
+        """
+        with self.folder(path) as folder:
+            later = (name for name in folder.names() if name > after and is_servable(name))
+            names = heapq.nsmallest(limit + 1, later)
+            shown = [(name, found) for name in names[:limit] if (found := stat_or_none(folder, name)) is not None]
+        return shown, names[limit - 1] if len(names) > limit else None
 
 
-def _is_link(name: str, folder: int) -> bool:
+def open_regular(folder: Folder, name: str, flags: int) -> io.FileIO:
+    """A regular file, unbuffered. Raises OSError, EISDIR for anything else."""
+    descriptor = folder.open(name, flags)
     try:
-        return stat.S_ISLNK(os.stat(name, dir_fd=folder, follow_symlinks=False).st_mode)
+        check_regular(os.fstat(descriptor))
+        return io.FileIO(descriptor, "r+" if flags & os.O_RDWR else "r")
     except OSError:
-        return False
+        os.close(descriptor)
+        raise
 
 
-def _servable(name: str) -> bool:
+def check_regular(found: os.stat_result) -> None:
+    """Raises OSError EISDIR for anything but a file."""
+    if not stat.S_ISREG(found.st_mode):
+        raise IsADirectoryError(errno.EISDIR, "not a regular file")
+
+
+def stat_or_none(folder: Folder, name: str) -> os.stat_result | None:
+    """What a name is, None if there is none. Raises OSError."""
     try:
-        return split(name) == [name]
-    except Refused:
-        return False
+        return folder.stat(name)
+    except FileNotFoundError:
+        return None
+
+
+def is_link(folder: Folder, name: str) -> bool:
+    """Raises OSError."""
+    found = stat_or_none(folder, name)
+    return found is not None and stat.S_ISLNK(found.st_mode)

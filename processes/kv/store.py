@@ -1,170 +1,100 @@
-"""The store behind a kv process: one SQLite file, WAL, every transaction on disk before it is acknowledged.
-
-All methods block; one thread at a time may use a store. Times are Unix seconds.
-"""
+"""A store as the process uses it: writes that wait together share a sync, reads share a snapshot and a hop."""
 
 from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
-LOG_SIZE = 100_000
-"""Changes that are kept for watchers."""
-VERSION = 1
-_SCHEMA = """
-CREATE TABLE entries (key TEXT PRIMARY KEY, value BLOB NOT NULL, revision INTEGER NOT NULL, expires REAL) WITHOUT ROWID;
-CREATE INDEX entries_by_expiry ON entries (expires) WHERE expires IS NOT NULL;
-CREATE TABLE log (revision INTEGER PRIMARY KEY, key TEXT NOT NULL, value BLOB);
-"""
+import trio
 
+from firefly.errors import GlowError
+from processes.kv.database import open_database, open_to_read
+from processes.kv.reading import Reader
+from processes.kv.worker import Job, Worker
+from processes.kv.writing import Writer, WrongRevision
 
-class Damaged(Exception):
-    """The file is no store, or cannot be read."""
+T = TypeVar("T")
 
 
-class WrongRevision(Exception):
-    """A key's revision is not the expected one."""
-
-    def __init__(self, key: str, revision: int) -> None:
-        super().__init__(key, revision)
-        self.key = key
-        self.revision = revision
+class Unusable(GlowError):
+    """The store's file cannot be read or written."""
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
-    key: str
-    value: bytes
-    revision: int
-    expires: float | None
-
-
-@dataclass(frozen=True, slots=True)
-class Logged:
-    """A change; `value` is None if the key went."""
-
-    key: str
-    revision: int
-    value: bytes | None
-
-
-Rows = list[Row]
-Changes = list[Logged]
-
-
-class KVStore:
-    """Raises Damaged if `path` cannot be used."""
+class Store:
+    """Group commit: all writes that wait while a commit runs go in the next one. What `write` returned is on disk."""
 
     def __init__(self, path: Path) -> None:
-        try:
-            self._database = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
-            self._database.execute("PRAGMA journal_mode=WAL")
-            self._database.execute("PRAGMA synchronous=FULL")
-            (version,) = self._database.execute("PRAGMA user_version").fetchone()
-            if version == 0:
-                self._database.executescript(f"BEGIN; {_SCHEMA} PRAGMA user_version = {VERSION}; COMMIT;")
-            elif version != VERSION:
-                raise Damaged(f"{path} is of version {version}, this process reads {VERSION}")
-            self.revision = self._last_revision()
-        except sqlite3.DatabaseError as error:
-            raise Damaged(f"{path}: {error}") from None
+        """Blocks. Raises Damaged."""
+        database = open_database(path)
+        self._writer = Writer(database)
+        self._reader = Reader(open_to_read(path))
+        self._writing = Worker(self._commit, self._committed)
+        self._reading = Worker(self._read)
+        self._changed = trio.Event()
 
-    def _last_revision(self) -> int:
-        (last,) = self._database.execute(
-            "SELECT max(coalesce((SELECT max(revision) FROM log), 0), coalesce((SELECT max(revision) FROM entries), 0))"
-        ).fetchone()
-        return int(last)
+    async def serve(self) -> None:
+        try:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(self._writing.serve)
+                nursery.start_soon(self._reading.serve)
+        finally:
+            self._committed()
 
     def close(self) -> None:
-        self._database.close()
+        """After `serve` has ended. Blocks."""
+        self._reader.close()
+        self._writer.close()
 
-    def commit(self, writes: list[Callable[[], None]]) -> None:
-        """Runs the writes in one transaction; on disk when this returns. A write must not raise."""
-        before = self.revision
-        self._database.execute("BEGIN IMMEDIATE")
+    @property
+    def changed(self) -> trio.Event:
+        """Set after the next commit, and when the store stops."""
+        return self._changed
+
+    async def write(self, work: Callable[[Writer], T], size: int = 0) -> T:
+        """Raises WrongRevision, Busy, Interrupted, Unusable; then nothing was changed, but for Interrupted."""
+        return await self._writing.do(lambda: work(self._writer), size)
+
+    async def read(self, work: Callable[[Reader], T]) -> T:
+        """Raises what the work does, Busy, Interrupted, Unusable."""
+        return await self._reading.do(lambda: work(self._reader))
+
+    def _committed(self) -> None:
+        changed, self._changed = self._changed, trio.Event()
+        changed.set()
+
+    def _commit(self, jobs: list[Job]) -> None:
+        """One transaction for all; if it fails each has its own, so that one value too many harms no other."""
         try:
-            for write in writes:
-                write()
-            self._database.execute("DELETE FROM log WHERE revision <= ?", (self.revision - LOG_SIZE,))
-            self._database.execute("COMMIT")
-        except BaseException:
-            self.revision = before
-            if self._database.in_transaction:
-                self._database.execute("ROLLBACK")
-            raise
+            self._writer.commit([lambda job=job: _run_write(job) for job in jobs])  # type: ignore[misc]
+        except Exception as error:
+            if len(jobs) == 1:
+                jobs[0].error = unusable(error) if isinstance(error, sqlite3.Error) else error
+                return
+            for job in jobs:
+                self._commit([job])
 
-    # --- inside `commit`
+    def _read(self, jobs: list[Job]) -> None:
+        try:
+            self._reader.snapshot([job.run for job in jobs])
+        except sqlite3.Error as error:
+            raise unusable(error) from None
+        for job in jobs:
+            if isinstance(job.error, sqlite3.Error):
+                job.error = unusable(job.error)
 
-    def put(self, key: str, value: bytes, expected: int | None, expires: float | None, now: float) -> Logged:
-        """Raises WrongRevision."""
-        self._expect(key, expected, now)
-        self.revision += 1
-        self._database.execute(
-            "INSERT OR REPLACE INTO entries VALUES (?, ?, ?, ?)", (key, value, self.revision, expires)
-        )
-        return self._log(key, value)
 
-    def delete(self, key: str, expected: int | None, now: float) -> Logged | None:
-        """None if there was no such key. Raises WrongRevision."""
-        self._expect(key, expected, now)
-        if self.get(key, now) is None:
-            return None
-        self.revision += 1
-        self._database.execute("DELETE FROM entries WHERE key = ?", (key,))
-        return self._log(key, None)
+def _run_write(job: Job) -> None:
+    """A wrong revision is the job's own error; any other undoes the transaction."""
+    job.error = None
+    try:
+        job.result = job.work()
+    except WrongRevision as error:
+        job.error = error
 
-    def expire(self, now: float, limit: int) -> Changes:
-        """Removes keys whose time has come, at most `limit`."""
-        rows = self._database.execute("SELECT key FROM entries WHERE expires <= ? LIMIT ?", (now, limit)).fetchall()
-        gone = []
-        for (key,) in rows:
-            self.revision += 1
-            self._database.execute("DELETE FROM entries WHERE key = ?", (key,))
-            gone.append(self._log(key, None))
-        return gone
 
-    def _expect(self, key: str, expected: int | None, now: float) -> None:
-        if expected is not None:
-            row = self.get(key, now)
-            revision = row.revision if row is not None else 0
-            if revision != expected:
-                raise WrongRevision(key, revision)
-
-    def _log(self, key: str, value: bytes | None) -> Logged:
-        self._database.execute("INSERT INTO log VALUES (?, ?, ?)", (self.revision, key, value))
-        return Logged(key, self.revision, value)
-
-    # --- reading
-
-    def get(self, key: str, now: float) -> Row | None:
-        row = self._database.execute(
-            "SELECT key, value, revision, expires FROM entries WHERE key = ? AND (expires IS NULL OR expires > ?)",
-            (key, now),
-        ).fetchone()
-        return None if row is None else Row(*row)
-
-    def list(self, prefix: str, after: str, limit: int, now: float) -> Rows:
-        """Rows whose key begins with `prefix`, in the order of their UTF-8 bytes, after the key `after`."""
-        rows = self._database.execute(
-            "SELECT key, value, revision, expires FROM entries WHERE key >= ? AND key > ? "
-            "AND substr(key, 1, ?) = ? AND (expires IS NULL OR expires > ?) ORDER BY key LIMIT ?",
-            (prefix, after, len(prefix), prefix, now, limit),
-        )
-        return [Row(*row) for row in rows]
-
-    def oldest(self) -> int:
-        """The first revision from which a watch can go on."""
-        (first,) = self._database.execute("SELECT min(revision) FROM log").fetchone()
-        return self.revision if first is None else int(first) - 1
-
-    def changes(self, since: int, limit: int) -> Changes:
-        rows = self._database.execute(
-            "SELECT key, revision, value FROM log WHERE revision > ? ORDER BY revision LIMIT ?", (since, limit)
-        )
-        return [Logged(*row) for row in rows]
-
-    def next_expiry(self) -> float | None:
-        (when,) = self._database.execute("SELECT min(expires) FROM entries WHERE expires IS NOT NULL").fetchone()
-        return None if when is None else float(when)
+def unusable(error: sqlite3.Error) -> Unusable:
+    full = getattr(error, "sqlite_errorcode", 0) == sqlite3.SQLITE_FULL
+    hint = "make room on the disk of its node" if full else "look at the disk of its node"
+    return Unusable("the store cannot be used", cause=str(error), hint=hint)
