@@ -1,0 +1,35 @@
+"""All of these take their time; what they start is stopped whatever happens."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.end_to_end.devices import Device, first, joined
+
+HERE = Path(__file__).parent
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if HERE in item.path.parents:
+            item.add_marker(pytest.mark.slow)
+
+
+@pytest.fixture
+def device(tmp_path: Path) -> Iterator[Callable[..., Device]]:
+    """`device(name)` is the first device; `device(name, inviter)` one that it invites."""
+    made: list[Device] = []
+
+    def make(name: str, inviter: Device | None = None) -> Device:
+        new = first(tmp_path, name) if inviter is None else joined(tmp_path, inviter, name)
+        made.append(new)
+        return new
+
+    yield make
+    for old in made:
+        if old.node is not None:
+            old.node.kill()
+            old.node.communicate()
