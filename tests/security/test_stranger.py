@@ -106,7 +106,7 @@ async def test_a_wrong_inviter_is_not_joined(tmp_path: Path) -> None:
         node.start(tmp_path / "other", name="other", listen=["tcp://127.0.0.1:0"], found=False) as joiner,
     ):
         link = format_link(NodeKey.generate().public, os.urandom(16), [f"tcp://127.0.0.1:{port}"])
-        with pytest.raises(Exception, match="another node answers there|cannot be reached"):
+        with pytest.raises(Exception, match=r"another node answers there|cannot be reached"):
             await joiner.join(link, "other")
         assert not joiner.joined
 
