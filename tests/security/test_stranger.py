@@ -94,7 +94,7 @@ async def test_an_uncertified_link_is_closed_and_learns_nothing(tmp_path: Path) 
             said = await until_closed(stream)
         assert len(said) < 1024  # probes of liveness and nothing else: no certificate, no record
         with trio.fail_after(UNCERTIFIED_TIME):
-            while (await glow.node.node_status()).links:
+            while (await glow.node.node_status()).links:  # noqa: ASYNC110 (nobody tells)
                 await trio.sleep(0.01)
 
 
