@@ -1,1 +1,1 @@
-"""How nodes that cannot yet reach each other meet. This package holds nothing yet: nodes meet by the addresses in an invite link."""
+"""How nodes that cannot yet reach each other meet. It holds nothing yet: nodes meet by the addresses in an invite link."""
