@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections import deque
-from collections.abc import Iterable
+
+from firefly.room import Room
+from firefly.window import Window
 
 Range = tuple[int, int]
 """Counters from the first up to, not including, the second."""
@@ -11,122 +14,206 @@ Range = tuple[int, int]
 REORDERED = 3
 """Later records that must be acknowledged before an earlier one counts as lost."""
 MAX_RANGES = 16
-MAX_HELD = 8 * 2**20
-"""Bytes that the receiver keeps above a gap."""
+HELD_COST = 256
+"""Bytes that a record above a gap counts beside its own, so that many tiny ones are bounded too."""
 
 
 class InFlight:
-    """A record on its way: the packet, sent again as it is, and when and by which link it left."""
+    """A record on its way: the packet, sent again as it is, and when and by which link it left last.
 
-    __slots__ = ("link", "packet", "resent", "sent_at")
+    `queued`: it is to leave again; `resent`: it has been so before, and says nothing about the round trip.
+    """
+
+    __slots__ = ("link", "packet", "queued", "resent", "sent_at")
 
     def __init__(self, packet: bytes, sent_at: float, link: object) -> None:
         self.packet = packet
         self.sent_at = sent_at
         self.link = link
+        self.queued = False
         self.resent = False
 
 
 class Sending:
-    """The sender's side of a lane."""
+    """The sender's side: `counter` is that of the next new record, `in_flight` what nobody acknowledged, in order."""
 
-    __slots__ = ("counter", "in_flight", "resend", "size")
+    __slots__ = ("_queue", "_window", "counter", "in_flight")
 
-    def __init__(self) -> None:
+    def __init__(self, window: Window) -> None:
+        self._window = window
+        self._queue: deque[InFlight] = deque()
         self.counter = 0
         self.in_flight: dict[int, InFlight] = {}
-        self.resend: deque[int] = deque()
-        self.size = 0
 
-    def sent(self, counter: int, packet: bytes, now: float, link: object) -> None:
-        self.counter = counter + 1
-        self.in_flight[counter] = InFlight(packet, now, link)
-        self.size += len(packet)
+    def sent(self, packet: bytes, now: float, link: object) -> None:
+        """The next new record has left."""
+        self.in_flight[self.counter] = InFlight(packet, now, link)
+        self.counter += 1
+        self._window.used += len(packet)
 
-    def acknowledge(self, wanted: int, ranges: Iterable[Range]) -> InFlight | None:
-        """Forgets what arrived; returns the newest record that was sent only once, to measure by."""
+    def allows(self, wanted: int, ranges: list[Range]) -> bool:
+        """Whether an honest receiver could say this: ranges in order, apart, and all of it was sent."""
+        end = wanted
+        for first, following in ranges:
+            if first <= end or following <= first:
+                return False
+            end = following
+        return end <= self.counter
+
+    def acknowledge(self, wanted: int, ranges: list[Range]) -> InFlight | None:
+        """Forgets what arrived; returns the newest record of it that was sent only once, to measure by.
+
+        To be asked only for what `allows` allows.
+        """
         newest: InFlight | None = None
-        gone = []
-        for counter in self.in_flight:
-            if counter >= wanted:
-                break
-            gone.append(counter)
-        for first, end in ranges:
-            gone += [counter for counter in self.in_flight if first <= counter < end]
-        for counter in gone:
-            record = self.in_flight.pop(counter, None)
-            if record is not None:
-                self.size -= len(record.packet)
-                if not record.resent:
-                    newest = record
+        for counter in self._covered(wanted, ranges):
+            record = self.in_flight.pop(counter)
+            self._window.used -= len(record.packet)
+            record.queued = False
+            if not record.resent:
+                newest = record
         return newest
 
-    def lost(self, ranges: list[Range], now: float, patience: float) -> bool:
-        """Queues what counts as lost: 3 later ones arrived, and `patience` seconds passed since it left."""
-        if not ranges:
-            return False
+    def _covered(self, wanted: int, ranges: list[Range]) -> list[int]:
+        """What is in flight and acknowledged, in one walk over what is missing or new."""
+        covered: list[int] = []
+        first, end, above = 0, wanted, iter(ranges)
+        for counter in self.in_flight:
+            while counter >= end:
+                following = next(above, None)
+                if following is None:
+                    return covered
+                first, end = following
+            if counter >= first:
+                covered.append(counter)
+        return covered
+
+    def find_lost(self, ranges: list[Range], now: float, patience: float, round_trip: float) -> bool:
+        """Queues what counts as lost: 3 later ones arrived, `patience` seconds after it left.
+
+        What was sent again already is given a whole `round_trip`: those 3 say nothing about the second time.
+        """
+        before = _third_from_the_end(ranges)
         found = False
         for counter, record in self.in_flight.items():
-            later = sum(max(0, end - max(first, counter + 1)) for first, end in ranges)
-            if later < REORDERED:
+            if counter >= before:
                 break
-            if now - record.sent_at >= patience:
-                found = self.again(counter, record) or found
+            if now - record.sent_at >= (round_trip if record.resent else patience):
+                found = self.again(record) or found
         return found
 
-    def again(self, counter: int, record: InFlight) -> bool:
-        """Queues one record to leave again; false if it is queued already."""
-        if counter in self.resend:
+    def again(self, record: InFlight) -> bool:
+        """Queues a record to leave again; false if it is queued already."""
+        if record.queued:
             return False
-        self.resend.append(counter)
-        record.resent = True
+        record.queued = record.resent = True
+        self._queue.append(record)
         return True
 
     def next_resent(self, now: float, link: object) -> bytes | None:
-        while self.resend:
-            record = self.in_flight.get(self.resend.popleft())
-            if record is not None:
+        """The next packet that leaves again."""
+        while self._queue:
+            record = self._queue.popleft()
+            if record.queued:  # not acknowledged meanwhile
+                record.queued = False
                 record.sent_at = now
                 record.link = link
                 return record.packet
         return None
 
-    def oldest(self) -> tuple[int, InFlight] | None:
-        return next(iter(self.in_flight.items()), None)
+    @property
+    def resending(self) -> bool:
+        return bool(self._queue)
+
+    def link_lost(self, link: object) -> None:
+        """Queues all that left by a link."""
+        for record in self.in_flight.values():
+            if record.link is link:
+                self.again(record)
+
+    def oldest(self) -> InFlight | None:
+        for record in self.in_flight.values():
+            return record
+        return None
+
+    def first_missing(self) -> int:
+        """The lowest counter that is not acknowledged."""
+        for counter in self.in_flight:
+            return counter
+        return self.counter
+
+    def clear(self) -> None:
+        self._window.used -= sum(len(record.packet) for record in self.in_flight.values())
+        self.in_flight.clear()
+        self._queue.clear()
+
+
+def _third_from_the_end(ranges: list[Range]) -> int:
+    """The counter below which everything has 3 acknowledged ones after it."""
+    left = REORDERED
+    for first, end in reversed(ranges):
+        if end - first >= left:
+            return end - left
+        left -= end - first
+    return 0
 
 
 class Receiving:
-    """The receiver's side of a lane: `wanted` is the next counter in order."""
+    """The receiver's side: `wanted` is the next counter in order, `held` what came above a gap."""
 
-    __slots__ = ("held", "size", "wanted")
+    __slots__ = ("_ends", "_room", "_starts", "held", "wanted")
 
-    def __init__(self) -> None:
+    def __init__(self, room: Room) -> None:
+        self._room = room
+        self._starts: list[int] = []
+        self._ends: list[int] = []
         self.wanted = 0
         self.held: dict[int, bytes] = {}
-        self.size = 0
 
     def hold(self, counter: int, plaintext: bytes) -> bool:
-        """Keeps a record above a gap; false if there is no room, or if it is here already."""
-        if counter in self.held or self.size + len(plaintext) > MAX_HELD:
+        """Keeps a record above a gap; false if it came before, or if there is no room (it will be sent again)."""
+        if counter < self.wanted or counter in self.held or not self._room.take(len(plaintext) + HELD_COST):
             return False
         self.held[counter] = plaintext
-        self.size += len(plaintext)
+        self._widen(counter)
         return True
+
+    def _widen(self, counter: int) -> None:
+        """Puts a counter into the ranges, where it may join the one before, the one after, or both."""
+        place = bisect_right(self._starts, counter)
+        joins_before = place > 0 and self._ends[place - 1] == counter
+        joins_after = place < len(self._starts) and self._starts[place] == counter + 1
+        if joins_before and joins_after:
+            self._ends[place - 1] = self._ends.pop(place)
+            del self._starts[place]
+        elif joins_before:
+            self._ends[place - 1] = counter + 1
+        elif joins_after:
+            self._starts[place] = counter
+        else:
+            self._starts.insert(place, counter)
+            self._ends.insert(place, counter + 1)
 
     def next_held(self) -> bytes | None:
         """The record that is next in order, if it is held."""
         plaintext = self.held.pop(self.wanted, None)
-        if plaintext is not None:
-            self.size -= len(plaintext)
-            self.wanted += 1
+        if plaintext is None:
+            return None
+        self._room.give(len(plaintext) + HELD_COST)
+        self.wanted += 1
+        self._starts[0] = self.wanted
+        if self.wanted == self._ends[0]:
+            del self._starts[0], self._ends[0]
         return plaintext
 
     def ranges(self) -> list[Range]:
         """What is held above the gap: the lowest 15 ranges and the highest."""
-        found: list[Range] = []
-        for counter in sorted(self.held):
-            if found and found[-1][1] == counter:
-                found[-1] = found[-1][0], counter + 1
-            else:
-                found.append((counter, counter + 1))
-        return found if len(found) <= MAX_RANGES else [*found[: MAX_RANGES - 1], found[-1]]
+        count = len(self._starts)
+        chosen = range(count) if count <= MAX_RANGES else (*range(MAX_RANGES - 1), count - 1)
+        return [(self._starts[place], self._ends[place]) for place in chosen]
+
+    def clear(self) -> None:
+        self._room.give(sum(len(plaintext) + HELD_COST for plaintext in self.held.values()))
+        self.held.clear()
+        self._starts.clear()
+        self._ends.clear()
