@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from typing import Any
 
 import trio
+
+from firefly.errors import Interrupted
 
 _ENDED = trio.TASK_STATUS_IGNORED
 
@@ -17,7 +20,7 @@ class Background:
     """
 
     def __init__(self) -> None:
-        self.nursery: trio.Nursery
+        self._nursery: trio.Nursery
         self._ended = trio.Event()
 
     @classmethod
@@ -28,18 +31,20 @@ class Background:
 
     async def _run(self, task_status: trio.TaskStatus[None] = _ENDED) -> None:
         try:
-            async with trio.open_nursery() as self.nursery:
+            async with trio.open_nursery() as self._nursery:
                 task_status.started()
                 await trio.sleep_forever()
         finally:
             self._ended.set()
 
-    @property
-    def closed(self) -> bool:
-        return self._ended.is_set() or self.nursery.cancel_scope.cancel_called
+    def start_soon(self, task: Callable[..., Awaitable[object]], *arguments: Any) -> None:
+        """Raises Interrupted if the process has stopped."""
+        if self._ended.is_set():
+            raise Interrupted("the process has stopped", hint="try again")
+        self._nursery.start_soon(task, *arguments)
 
     async def close(self) -> None:
-        self.nursery.cancel_scope.cancel()
+        self._nursery.cancel_scope.cancel()
         await self._ended.wait()
 
 

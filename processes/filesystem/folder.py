@@ -8,6 +8,7 @@ from __future__ import annotations
 import errno
 import os
 import shutil
+import stat
 from pathlib import Path
 from typing import Any, Protocol, Self
 
@@ -136,21 +137,19 @@ class PathFolder:
 
     def enter(self, name: str) -> PathFolder:
         path = self._at(name)
-        if os.path.realpath(path) != os.path.join(self._path, os.path.basename(os.path.realpath(path))):
+        real = os.path.realpath(path)
+        if os.path.islink(path) or os.path.dirname(real) != self._path:
             raise OSError(errno.ELOOP, "it is a link")
-        if os.path.islink(path):
-            raise OSError(errno.ELOOP, "it is a link")
-        if not os.path.isdir(path):
-            missing = not os.path.lexists(path)
-            raise OSError(errno.ENOENT if missing else errno.ENOTDIR, "not a folder")
-        return PathFolder(os.path.realpath(path))
+        if not stat.S_ISDIR(os.lstat(real).st_mode):
+            raise OSError(errno.ENOTDIR, "not a folder")
+        return PathFolder(real)
 
     def again(self) -> PathFolder:
         return PathFolder(self._path)
 
     def open(self, name: str, flags: int, mode: int = 0o666) -> int:
         path = self._at(name)
-        if os.path.islink(path):
+        if os.path.islink(path) and not flags & os.O_EXCL:
             raise OSError(errno.ELOOP, "it is a link")
         return os.open(path, flags | _FILE, mode)
 

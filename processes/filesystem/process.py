@@ -70,9 +70,9 @@ class FileSystemProcess(FileSystemServer):
         self._limiter = trio.CapacityLimiter(THREADS)
         self._background = await Background.open(context.nursery)
         self._uploads = Uploads(self._tree)
-        self._watchers = Watchers(self._tree, self._background.nursery)
+        self._watchers = Watchers(self._tree, self._background)
         if self._writable:
-            self._background.nursery.start_soon(self._clean_up)
+            self._background.start_soon(self._clean_up)
 
     async def stop(self) -> None:
         await self._background.close()
@@ -118,7 +118,7 @@ class FileSystemProcess(FileSystemServer):
         """The runtime cuts the pieces so that each item fits a packet."""
         hop = self._hops("read", path)
         reading = await hop(lambda: Reading(self._tree.open_file(path), offset, size))
-        async with aclosing(reading.pieces(self._background.nursery, hop)) as pieces:
+        async with aclosing(reading.pieces(self._background, hop)) as pieces:
             async for piece in pieces:
                 yield piece
 

@@ -12,6 +12,7 @@ from typing import Any
 import trio
 
 from firefly.errors import Interrupted
+from processes.background import Background
 from processes.filesystem.hops import Hops
 
 PIECE = 2**20
@@ -93,13 +94,17 @@ class Reading:
     def _is_last(self, piece: bytes) -> bool:
         return len(piece) < PIECE or self._left == 0
 
-    async def pieces(self, nursery: trio.Nursery, hop: Hops) -> AsyncGenerator[bytes, None]:
-        """All pieces. Raises what reading them raised; Interrupted if the nursery ends before the file."""
+    async def pieces(self, background: Background, hop: Hops) -> AsyncGenerator[bytes, None]:
+        """All pieces. Raises what reading them raised; Interrupted if the process stops before."""
         if self._complete:
             yield self._first
             return
         send, receive = trio.open_memory_channel[bytes | Exception](1)
-        nursery.start_soon(self._read_ahead, send, hop)
+        try:
+            background.start_soon(self._read_ahead, send, hop)
+        except Interrupted:
+            self._file.close()
+            raise
         with receive:
             yield self._first
             async for piece in receive:

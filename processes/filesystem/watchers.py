@@ -11,7 +11,7 @@ import trio
 
 from firefly.errors import Busy, GlowError, Interrupted
 from firefly.interfaces.filesystem import Change
-from processes.background import run_until_stopped
+from processes.background import Background, run_until_stopped
 from processes.filesystem.hops import Hops
 from processes.filesystem.tree import Tree
 from processes.filesystem.watch import Watching
@@ -56,21 +56,21 @@ class _Inbox:
 
 
 class Watchers:
-    """All watchers of one process; their threads are tasks of `nursery`."""
+    """All watchers of one process; their threads are tasks of `background`."""
 
-    def __init__(self, tree: Tree, nursery: trio.Nursery) -> None:
+    def __init__(self, tree: Tree, background: Background) -> None:
         self._tree = tree
-        self._nursery = nursery
+        self._background = background
         self._limiter = trio.CapacityLimiter(MAX_WATCHERS)
         self._count = 0
 
     async def changes(self, path: str, hop: Hops) -> AsyncGenerator[Change, None]:
-        """Raises what Watching does; Busy for one watcher too many or too slow, Interrupted if the nursery ends."""
+        """Raises what Watching does; Busy for one watcher too many or too slow, Interrupted if the process stops."""
         with self._counted():
             watching = await hop(partial(Watching, self._tree, path))
             inbox = _Inbox()
-            self._nursery.start_soon(self._run, watching, inbox)
             try:
+                self._background.start_soon(self._run, watching, inbox)
                 while True:
                     for change in await inbox.take():
                         yield change

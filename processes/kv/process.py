@@ -46,8 +46,8 @@ class KVProcess(KVServer):
             ) from None
         self._sooner = trio.Event()
         self._background = await Background.open(context.nursery)
-        self._background.nursery.start_soon(self._store.serve)
-        self._background.nursery.start_soon(self._expire)
+        self._background.start_soon(self._store.serve)
+        self._background.start_soon(self._expire)
 
     async def stop(self) -> None:
         await self._background.close()
