@@ -195,10 +195,10 @@ class Session:
         if plaintext is None:
             return None
         packet = self._seal(lane, sending.counter, plaintext, now)
-        sending.sent(packet, now, link)
-        if self._owed_since == math.inf:
-            self._owed_since = now
+        if not sending.in_flight:
+            self._owed_since = min(self._owed_since, now)
             self._keeper.due(now + self.round_trip.patience())
+        sending.sent(packet, now, link)
         return packet
 
     def _seal(self, lane: int, counter: int, plaintext: bytes, now: float) -> bytes:

@@ -61,7 +61,7 @@ class Owner(Protocol):
 
 
 class Handshake:
-    """One of them. `packet` is what is repeated, `heard` the payload of the last step that was accepted."""
+    """One of them. `packet` is what is repeated, `question` the payload of a step 1, `heard` that of a step 2 or 3."""
 
     def __init__(self, key: NodeKey, peer: bytes, index: int, initiator: bool, now: float, random: Random) -> None:
         self.key = key
@@ -72,7 +72,7 @@ class Handshake:
         self.expected: bytes | None = None
         self.arrival: object = None
         self.session: Session | None = None
-        self.packet = self.heard = b""
+        self.packet = self.question = self.heard = b""
         self.began = self.until = now
         self.repeat_at = math.inf
         self.repeats = 0
@@ -100,7 +100,7 @@ class Handshake:
     def read_question(self, payload: bytes, peer_index: int) -> None:
         """Takes step 1. Raises BadHandshake."""
         self._noise.read(payload[HANDSHAKE_PREFIX.size :])
-        self.heard, self.peer_index = payload, peer_index
+        self.question, self.peer_index = payload, peer_index
 
     def read_hello(self, payload: bytes, peer_index: int) -> tuple[bytes, bytes, int]:
         """Takes step 2 or 3: (key, instance, cipher) of the peer. Raises BadHandshake, and all is as before."""
@@ -132,7 +132,8 @@ class Handshakes:
         self._questions = Rate(STEP_1_PER_SECOND)
         self._by_index: dict[int, Handshake] = {}
         self._calling: dict[bytes, Handshake] = {}
-        self._answering: dict[tuple[bytes, int], Handshake] = {}
+        self._answering: dict[tuple[bytes, bytes], Handshake] = {}
+        """By source and question: who forges one in the name of another takes no place of that one's."""
 
     def __contains__(self, index: int) -> bool:
         return index in self._by_index
@@ -194,10 +195,9 @@ class Handshakes:
         if not self._questions.allows(arrival, now):
             self._counters["handshakes_refused"] += 1
             return
-        known = self._answering.get((source, sender))
+        known = self._answering.get((source, payload))
         if known is not None:
-            if known.heard == payload:
-                self._owner.send(known.packet)
+            self._owner.send(known.packet)
             return
         if source in self._calling and self._key.address < source:
             self._counters["collisions"] += 1  # ours goes on; the peer answers it
@@ -212,7 +212,7 @@ class Handshakes:
         handshake.read_question(payload, sender)
         packet = handshake.write(2, self._hello, now)
         self._make_room(arrival)
-        self._answering[source, sender] = self._by_index[handshake.index] = handshake
+        self._answering[source, payload] = self._by_index[handshake.index] = handshake
         self._owner.due(handshake.until)
         self._owner.send(packet)
 
@@ -253,7 +253,7 @@ class Handshakes:
         if handshake.initiator:
             del self._calling[handshake.peer_address]
         else:
-            del self._answering[handshake.peer_address, handshake.peer_index]
+            del self._answering[handshake.peer_address, handshake.question]
 
     def forget_session(self, session: Session) -> None:
         """The session needs its handshake no more: the peer has it too, or it has ended."""

@@ -1,17 +1,16 @@
 """Records arrive once and in order over any wire, and a session ends only when its peer, or silence, ends it."""
 
 import itertools
-from collections.abc import Callable
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from firefly import epochs
-from firefly.acknowledgement import Ack, Control, Ping, decode_control, encode_control
+from firefly.acknowledgement import Ack, encode_control
 from firefly.errors import Interrupted
 from firefly.packet import BULK, DATA, HEADER_SIZE, INTERACTIVE
-from firefly.session import CONTROL_LANE, HEAD_SIZE, MAX_HELD, Session
+from firefly.session import CONTROL_LANE, HEAD_SIZE, MAX_HELD
 from firefly.testing.wire import End, Wire
 from firefly.window import LIMIT
 
@@ -49,7 +48,6 @@ def _sent(wire: Wire, source: End, lane: int, since: float = 0.0) -> list[bytes]
 # --- delivery
 
 
-@settings(deadline=None)
 @given(
     seed=st.integers(0, 2**32),
     loss=st.floats(0, 0.4),
@@ -350,7 +348,6 @@ def test_no_control_record_does_harm(message: bytes) -> None:
     assert other.got[INTERACTIVE] == [b"still"]
 
 
-@settings(deadline=None)
 @given(st.data())
 def test_forged_and_replayed_packets_change_nothing(data: st.DataObject) -> None:
     wire, one, other = _pair(seed=5)
