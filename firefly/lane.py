@@ -35,13 +35,18 @@ class InFlight:
 
 
 class Sending:
-    """The sender's side: `counter` is that of the next new record, `in_flight` what nobody acknowledged, in order."""
+    """The sender's side: `counter` is that of the next new record, `in_flight` what nobody acknowledged, in order.
 
-    __slots__ = ("_queue", "_window", "counter", "in_flight")
+    `repaired`: how many of those that the last ACK told of had been sent again.
+    """
+
+    __slots__ = ("_highest", "_queue", "_window", "counter", "in_flight", "repaired")
 
     def __init__(self, window: Window) -> None:
         self._window = window
         self._queue: deque[InFlight] = deque()
+        self._highest = -1
+        self.repaired = 0
         self.counter = 0
         self.in_flight: dict[int, InFlight] = {}
 
@@ -61,18 +66,23 @@ class Sending:
         return end <= self.counter
 
     def acknowledge(self, wanted: int, ranges: list[Range]) -> InFlight | None:
-        """Forgets what arrived; returns the newest record of it that was sent only once, to measure by.
+        """Forgets what arrived; returns the record to measure by, if there is one. Only for what `allows` allows.
 
-        To be asked only for what `allows` allows.
+        That is the highest that was ever acknowledged, when it is so for the first time and was sent only once. Lower
+        ones may have come long ago: an ACK that has no room for all ranges leaves out some of them.
         """
-        newest: InFlight | None = None
-        for counter in self._covered(wanted, ranges):
+        self.repaired = 0
+        covered = self._covered(wanted, ranges)
+        record = None
+        for counter in covered:
             record = self.in_flight.pop(counter)
             self._window.used -= len(record.packet)
             record.queued = False
-            if not record.resent:
-                newest = record
-        return newest
+            self.repaired += record.resent
+        if record is None or covered[-1] < self._highest:
+            return None
+        self._highest = covered[-1]
+        return None if record.resent else record
 
     def _covered(self, wanted: int, ranges: list[Range]) -> list[int]:
         """What is in flight and acknowledged, in one walk over what is missing or new."""
@@ -100,6 +110,21 @@ class Sending:
                 break
             if now - record.sent_at >= (round_trip if record.resent else patience):
                 found = self.again(record) or found
+        return found
+
+    def find_late(self, now: float, patience: float) -> bool:
+        """Queues what left `patience` seconds ago: twice as much as the last ACK told of what was sent again.
+
+        So a path that lost all that was under way is full again after few round trips, and one that still loses it
+        is not flooded.
+        """
+        left, found = 2 * self.repaired, False
+        for record in self.in_flight.values():
+            if left <= 0:
+                break
+            if record.sent_at + patience <= now and self.again(record):
+                found = True
+                left -= 1
         return found
 
     def again(self, record: InFlight) -> bool:

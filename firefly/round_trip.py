@@ -40,6 +40,10 @@ class RoundTrip:
         expected = self.expected()
         return max(expected, min(expected * self._factor, MAX_PATIENCE))
 
+    def answered(self) -> None:
+        """What was sent again arrived: the path works, so the next loss need not wait for long."""
+        self._factor = 1
+
     def back_off(self) -> None:
         self._factor = min(self._factor * 2, 128)
 

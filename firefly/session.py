@@ -333,7 +333,11 @@ class Session:
             newest = sending.acknowledge(wanted, ranges)
             if newest is not None and newest.sent_at > newest_at:
                 newest_at = newest.sent_at
-            if ranges and sending.find_lost(ranges, now, (self.srtt or 0.0) / 4, self.round_trip.expected()):
+            if sending.repaired:
+                self.round_trip.answered()
+            expected = self.round_trip.expected()
+            lost = bool(ranges) and sending.find_lost(ranges, now, (self.srtt or 0.0) / 4, expected)
+            if sending.find_late(now, expected) or lost:
                 self._keeper.ready(self.flows[lane])
         if newest_at > -math.inf:
             self.round_trip.measure(now - newest_at - ack.delay / 1e6)
