@@ -63,15 +63,6 @@ def test_lost_is_what_3_later_ones_overtook(wanted: int, above: set[int]) -> Non
     assert queued == {counter for counter in missing if sum(later > counter for later in arrived) >= 3}
 
 
-def test_the_newest_that_was_sent_once_is_measured() -> None:
-    sending = _sending(5)
-    sending.again(sending.in_flight[4])
-    assert sending.next_resent(1.0, None) == bytes((4,)) * 10
-    expected = sending.in_flight[3]
-    assert sending.acknowledge(5, []) is expected
-    assert sending.acknowledge(5, []) is None
-
-
 def test_what_left_too_lately_is_not_lost_yet() -> None:
     sending = _sending(5, now=1.0)
     sending.acknowledge(0, [(1, 5)])
