@@ -83,6 +83,8 @@ class Stub(Capability):
             if peer is not None and self._held is not None:
                 raise Interrupted("the object went with the session that passed it")
             peer = self._peer = self._network.peer(self._node) or await self._network.reach(self._node)
+            if peer.closed is not None:
+                raise peer.closed
         return peer
 
     async def _call(self, method: Method, arguments: tuple[Any, ...], source: Source[Any] | None = None) -> Any:
@@ -112,8 +114,11 @@ class Stub(Capability):
         return codec.decode(value)
 
     def _may_retry(self, call: OutgoingCall) -> bool:
-        """Whether a call was interrupted because its own conversation ended, and another one may lead there."""
-        return call.conversation.closed is not None and self._held is None
+        """Whether another conversation may lead there: not to an object that went with its own.
+
+        Behind an attachment it is the node's session that ended, while the conversation with the node goes on.
+        """
+        return self._held is None
 
     @property
     def _net(self) -> Network:
