@@ -193,9 +193,9 @@ async def _receive(unfinished: Unfinished, data: ArgumentStream[bytes], hop: Hop
     pieces: builtins.list[bytes] = []
     size = 0
     try:
-        async for items in data.batches():
-            pieces += items
-            size += sum(map(len, items))
+        async for item in data:
+            pieces.append(item)
+            size += len(item)
             if size >= PIECE:
                 ready, pieces, size = pieces, [], 0
                 await hop(partial(unfinished.write, ready))

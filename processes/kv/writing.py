@@ -79,7 +79,7 @@ class Writer:
 
     def expire(self, now: float, limit: int) -> int:
         """Removes keys whose time has come, at most `limit`; returns how many."""
-        found = "SELECT key FROM entries WHERE expires <= ? ORDER BY expires LIMIT ?"
+        found = "SELECT key FROM entries WHERE expires <= ? ORDER BY expires, key LIMIT ?"
         names = [name for (name,) in self._database.execute(found, (now, limit))]
         for name in names:
             self._supersede(*self._entry(name)[:2])
