@@ -34,6 +34,7 @@ from firefly.runtime import Caller, check_access
 from firefly.runtime.workers import Errand
 from firefly.transport import FramedSocket
 from node.bridge import BridgedIncoming, ForwardedObject, Notifications, bridge
+from node.identity import check_label
 
 if TYPE_CHECKING:
     from node.peers import Peers
@@ -173,6 +174,7 @@ class Attachment:
         program, resource = self._program, register.resource
         if len(register.label) > 63 or len(register.schema) > 2**20 or len(register.proto) > 512:
             raise BadMessage("a label, proto or schema is too long")
+        check_label(register.label)
         if len(self.registered) >= MAX_REGISTERED:
             raise Denied(f"over {MAX_REGISTERED} resources of one program")
         if resource is not None and (program is None or resource != program.resource):

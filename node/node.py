@@ -12,6 +12,7 @@ from typing import Any
 
 import trio
 
+from firefly.address import address_of
 from firefly.client import Glow
 from firefly.keys import NodeKey
 from firefly.runtime import Caller, Workers
@@ -19,11 +20,12 @@ from node.certificates import ADMIN, MEMBER, CertificateBook, certify
 from node.directory import Contents, Directory, DirectoryKind, NameKind, NamespaceKey, Resource, directory_statement
 from node.home import Home
 from node.identity import check_label
+from node.keeper import Keeper
 from node.links.link import Link
 from node.links.manager import LinkManager
 from node.peers import Peers
 from node.router import Router
-from node.routing import Mesh, MeshEvents, TopologyFlow
+from node.routing import Mesh, MeshEvents, Refusal, TopologyFlow
 from node.store import Store
 from node.timer import Timer
 
@@ -31,7 +33,10 @@ KIND_PENALTY = {"tcp": 0, "unix": 0, "memory": 0}
 """µs that a link's kind adds to its cost."""
 DESCRIBE_DELAY = 0.05
 """Seconds that changes of the resource table are collected before the directory is told."""
-RENEWAL_CHECK = 3600.0
+RENEWAL_CHECK = 60.0
+"""Seconds between two looks at the certificates."""
+SEQUENCE_RESERVE = 100_000
+"""Numbers of records that a start of the node may use."""
 
 
 class Node:
@@ -51,8 +56,10 @@ class Node:
         self.pair: Callable[[Link, int, bytes], None] = lambda link, step, body: None
         self._nursery = nursery
         self._describing = self._loading = False
+        self._sequence = 0
         self.book = CertificateBook(self._certificates_changed)
         self.router = Router(key.address, trio.current_time)
+        self.keeper = Keeper(store, self.router.counters)
         self.timer = Timer(self._after_timer)
         self.mesh = Mesh(
             key,
@@ -89,8 +96,15 @@ class Node:
         self.namespace = namespace
         self.book.namespaces.add(namespace)
         self.directories[namespace] = Directory(namespace, self.book, secret)
-        self.mesh.join(namespace, int(time.time() * 1000), trio.current_time())
+        self.mesh.join(namespace, self._next_sequence(), trio.current_time())
         self.timer.arm(self.mesh)
+
+    def _next_sequence(self) -> int:
+        """Above every number that this node has used, also where its clock was set back: a reserve is on disk."""
+        stored = int.from_bytes(self.store.get("sequence") or b"", "big")
+        first = max(stored + 1, int(time.time() * 1000))
+        self.store.set("sequence", (first + SEQUENCE_RESERVE).to_bytes(8, "big"))
+        return first
 
     def load(self) -> None:
         """Comes back as the store says (blocking; before links are made)."""
@@ -98,9 +112,16 @@ class Node:
         if namespace is not None:
             self.enter(namespace, NamespaceKey(secret) if secret else None)
             self._loading = True
-            for data in self.store.statements():
-                self.mesh.flooding.publish(data, trio.current_time())
+            self._load_statements(self.store.statements())
             self._loading = False
+
+    def _load_statements(self, statements: list[bytes]) -> None:
+        """Takes them in whatever order they were kept: one may need the certificate of another's signer."""
+        before = len(statements) + 1
+        while len(statements) < before:
+            before = len(statements)
+            outcomes = [(data, self.mesh.flooding.publish(data, trio.current_time())) for data in statements]
+            statements = [data for data, outcome in outcomes if isinstance(outcome, Refusal)]
 
     @property
     def directory(self) -> Directory | None:
@@ -117,8 +138,6 @@ class Node:
 
     def caller_of(self, key: bytes) -> Caller:
         """What the certificates say of a node; role 0 if nothing."""
-        from firefly.address import address_of
-
         namespace = self.namespace or b""
         return Caller(key, namespace, self.book.role(namespace, key), address_of(key))
 
@@ -138,27 +157,31 @@ class Node:
         self.describe_soon()
 
     def keep(self, kind: str, slot: bytes, identifier: bytes, data: bytes) -> None:
-        """Writes a statement to the store, behind what is written already."""
-        if self._loading:
-            return
-
-        async def write() -> None:
-            await self.store.run(lambda store: store.keep_statement(identifier, kind, slot, data))
-
-        self._nursery.start_soon(write)
+        """Has a statement written to the store, unless it comes from there."""
+        if not self._loading:
+            self.keeper.keep(kind, slot, identifier, data)
 
     def publish(self, data: bytes) -> None:
         self.mesh.flooding.publish(data, trio.current_time())
         self.timer.arm(self.mesh)
         self.router.flush()
 
-    async def renew_certificates(self) -> None:
-        """An administrator signs a new certificate for whoever's is 20 days old."""
+    async def watch_certificates(self) -> None:
+        """Ends what rests on a certificate that has run out; an administrator renews what is 20 days old."""
         while True:
+            self._certificates_changed()
+            self._expel_uncertified()
             if self.namespace is not None and self.role == ADMIN:
                 for certificate in self.book.due_for_renewal(self.namespace):
                     self.publish(certify(self.key, self.namespace, certificate.key, certificate.role, time.time()))
             await trio.sleep(RENEWAL_CHECK)
+
+    def _expel_uncertified(self) -> None:
+        now = trio.current_time()
+        for namespace, area in self.mesh.areas.items():
+            certified = {address_of(key) for key in self.book.keys(namespace)}
+            for address in [address for address in area.records if address not in certified]:
+                self.mesh.expel(namespace, address, now)
 
     # --- links (Neighbourhood)
 

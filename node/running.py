@@ -117,7 +117,8 @@ async def _running(home: Home, store: Store, listen: Sequence[str] | None) -> As
             for url, expected in store.links():
                 node.links.keep(url, expected)
             nursery.start_soon(_take_all, node, _control_socket(os.fspath(node.home.socket)))
-            nursery.start_soon(node.renew_certificates)
+            nursery.start_soon(node.watch_certificates)
+            nursery.start_soon(node.keeper.run)
             await host.start()
             node.describe_soon()
             try:
