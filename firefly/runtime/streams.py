@@ -69,13 +69,13 @@ class ResultStream(_Items[T]):
 
     def __init__(self, stub: Stub, method: Method, arguments: tuple[Any, ...], source: Source[Any] | None) -> None:
         super().__init__()
+        self._call: StreamCall | None = None
+        self._ended = False
         self._stub = stub
         self._method = method
         self._arguments = arguments
         self._source = None if source is None else ArgumentSource(stub._net, stub._node, method, source)
         self._sending = trio.CancelScope()
-        self._call: StreamCall | None = None
-        self._ended = False
         self._retries = RETRIES if method.idempotent and source is None else 0
 
     async def __aenter__(self) -> Self:
