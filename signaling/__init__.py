@@ -1,1 +1,1 @@
-"""How nodes that cannot yet reach each other meet. It holds nothing yet: nodes meet by the addresses in an invite link."""
+"""How nodes that cannot yet reach each other meet. Empty for now: nodes meet by the addresses in an invite link."""

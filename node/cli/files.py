@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
-from firefly.interfaces.core import Location
-from firefly.interfaces.filesystem import Entry, FileSystem, Kind, NotFound, Stat
-
 from firefly.client import Glow
 from firefly.errors import GlowError, InvalidArgument
+from firefly.interfaces.core import Location
+from firefly.interfaces.filesystem import Entry, FileSystem, Kind, NotFound, Stat
 from node.cli.address import DEFAULT_RESOURCE, Address
 from node.cli.failures import OK, PartlyDone, describe, exit_code
 from node.cli.output import Output

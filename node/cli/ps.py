@@ -5,9 +5,8 @@ from __future__ import annotations
 from argparse import ArgumentParser, Namespace
 from datetime import UTC, datetime
 
-from firefly.interfaces.core import ProcessStatus
-
 from firefly.client import Glow
+from firefly.interfaces.core import ProcessStatus
 from node.cli.client import attached, named, node_at
 from node.cli.output import Output, duration_text, plain
 

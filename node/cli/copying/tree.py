@@ -11,9 +11,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import trio
-from firefly.interfaces.filesystem import Exists, Kind, NoSpace, NotFound, ReadOnly
 
 from firefly.errors import Denied, GlowError, Interrupted, InvalidArgument, Unreachable
+from firefly.interfaces.filesystem import Exists, Kind, NoSpace, NotFound, ReadOnly
 from node.cli.copying.place import Item, Place, checked_name, is_part, part_name, token_of
 from node.cli.copying.transfer import Job, transfer
 from node.cli.failures import UsageError, words
