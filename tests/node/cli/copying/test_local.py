@@ -193,7 +193,7 @@ async def test_a_cut_copy_leaves_no_half_file_and_continues(tmp_path: Path, cut_
     again = cut_place(LocalDisk(), 1 << 40)
     await copy(spot(tmp_path / "a", again), spot(tmp_path / "b"))
     assert tree(tmp_path) == {"a": BIG, "b": BIG}
-    assert again.read <= len(BIG) - 2 * SMALL
+    assert again.read <= len(BIG) - SMALL  # of 3 MiB read, one may wait and one be on its way to the disk
 
 
 async def test_little_of_a_cut_copy_is_not_kept(tmp_path: Path, cut_place: CutPlace) -> None:
