@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import AsyncIterable, AsyncIterator, Iterable
+from collections.abc import AsyncGenerator, AsyncIterable, Iterable
 from typing import Any, TypeVar
 
 import outcome
@@ -24,6 +24,8 @@ Source = AsyncIterable[T] | Iterable[T]
 
 ITEM_SIZE = 64_000
 """Bytes of one item of a stream of bytes, so that it fits one packet."""
+CLOSE_TIME = 5.0
+"""Seconds that the generator behind a stream may take to clean up after itself."""
 
 
 class PendingCall(OutgoingCall):
@@ -172,12 +174,9 @@ class ArgumentSource:
         return answered
 
     async def send(self, call: PendingCall) -> None:
-        """Sends every item, then the end, which tells the owner if the source failed."""
+        """Sends every item, then the end, which tells the owner if the source failed. A generator is closed."""
         try:
-            async for item in _iterate(self._source):
-                for piece in cut(item, self._method.argument_stream):
-                    await call.room()
-                    await self._send_piece(call, piece)
+            await self._send_all(call)
         except Exception as error:
             self.failure = error
             reported = error if isinstance(error, GlowError) else InvalidArgument("the source of a stream failed")
@@ -185,23 +184,36 @@ class ArgumentSource:
         else:
             call.end()
 
-    async def _send_piece(self, call: PendingCall, piece: Any) -> None:
-        codec = self._method.argument_item_codec
-        if not codec.passes:
-            call.send_item(codec.encode(piece))
+    async def _send_all(self, call: PendingCall) -> None:
+        source = self._source
+        if not isinstance(source, AsyncIterable):
+            for item in source:
+                await self._send_item(call, item)
+                await trio.lowlevel.checkpoint()
             return
-        encoded, passing = codec.encode_passing(piece)
-        call.send_item(encoded, await describe_passing(self._network, self._node, call.conversation, passing))
+        try:
+            async for item in source:
+                await self._send_item(call, item)
+        finally:
+            if isinstance(source, AsyncGenerator):
+                await close(source)
+
+    async def _send_item(self, call: PendingCall, item: Any) -> None:
+        codec = self._method.argument_item_codec
+        for piece in cut(item, self._method.argument_stream):
+            await call.room()
+            if codec.passes:
+                encoded, passing = codec.encode_passing(piece)
+                listed = await describe_passing(self._network, self._node, call.conversation, passing)
+                call.send_item(encoded, listed)
+            else:
+                call.send_item(codec.encode(piece))
 
 
-async def _iterate(source: Source[T]) -> AsyncIterator[T]:
-    if isinstance(source, AsyncIterable):
-        async for item in source:
-            yield item
-    else:
-        for item in source:
-            yield item
-            await trio.lowlevel.checkpoint()
+async def close(generator: AsyncGenerator[Any, None]) -> None:
+    """Lets a generator clean up after itself, for at most CLOSE_TIME even if the task is cancelled."""
+    with trio.CancelScope(shield=True, deadline=trio.current_time() + CLOSE_TIME):
+        await generator.aclose()
 
 
 def cut(item: Any, kind: Any) -> Iterable[Any]:

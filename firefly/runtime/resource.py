@@ -67,12 +67,8 @@ class LocalResource:
     def decode(
         self, method: Method, value: Raw, conversation: Conversation, listed: Capabilities | None
     ) -> tuple[Any, ...]:
-        """The arguments of a message. Raises InvalidArgument."""
-        codec = method.argument_codec
-        if codec.passes:
-            decoded = decode_with(codec, value, self.host.network, conversation, listed)
-        else:
-            decoded = codec.decode(value)
+        """The arguments of a message that may pass capabilities. Raises InvalidArgument."""
+        decoded = decode_with(method.argument_codec, value, self.host.network, conversation, listed)
         return msgspec.structs.astuple(decoded)
 
     # --- calls
@@ -81,7 +77,7 @@ class LocalResource:
         """Runs the handler: returns its call, or None if that is answered. Raises GlowError if there is none."""
         check_access(caller, self.access)
         method, handler, position = self._find(request.selector)
-        if method.argument_codec.passes:
+        if request.capabilities or method.argument_codec.passes:
             listed, request.capabilities = request.capabilities, None
             arguments = self.decode(method, request.arguments, conversation, listed)
         else:
@@ -157,7 +153,7 @@ class LocalResource:
         method, listed = context.method, received.notification.capabilities
         codec, names = method.argument_codec, method.arguments.__struct_fields__
         decode = codec.decode
-        single = names[0] if len(names) == 1 and not codec.passes else None
+        single = names[0] if len(names) == 1 and not codec.passes and not listed else None
         for index, value in enumerate(values):
             try:
                 if single is not None:

@@ -17,7 +17,7 @@ from firefly.runtime.capabilities import describe_passing
 from firefly.runtime.context import CurrentCall, announce_deadline, current
 from firefly.runtime.method import NIL, Codec, Method
 from firefly.runtime.network import wait_for
-from firefly.runtime.outgoing import cut
+from firefly.runtime.outgoing import close, cut
 from firefly.runtime.streams import ArgumentStream
 from firefly.runtime.workers import Job
 
@@ -25,8 +25,6 @@ if TYPE_CHECKING:
     from firefly.runtime.host import Host
 
 T = TypeVar("T")
-CLOSE_TIME = 5.0
-"""Seconds that a stream of results may take to clean up after itself."""
 
 
 class ServedCall(IncomingCall, Job):
@@ -130,8 +128,7 @@ class ServedCall(IncomingCall, Job):
                         self.send_item(_checked(codec.encode, method, piece))
         finally:
             if hasattr(items, "aclose"):
-                with trio.CancelScope(shield=True, deadline=trio.current_time() + CLOSE_TIME):
-                    await items.aclose()
+                await close(items)
 
     async def _encode_passing(self, codec: Codec, value: Any) -> tuple[bytes, Capabilities | None]:
         context = self._context

@@ -41,21 +41,33 @@ class _Items(Generic[T]):
             self._items.reverse()
         return self._items.pop()
 
-    async def batches(self) -> AsyncIterator[list[T]]:
+    def batches(self) -> AsyncIterator[list[T]]:
         """All items at hand, at least one, each time; the same items as by `async for`."""
+        return _Batches(self)
+
+    async def next_batch(self) -> list[T]:
+        """What is at hand, else what comes next. Raises StopAsyncIteration after the last."""
         if self._items:
             at_hand, self._items = self._items[::-1], []
-            yield at_hand
-        while True:
-            try:
-                items = await self._next()
-            except StopAsyncIteration:
-                return
-            yield items
+            return at_hand
+        return await self._next()
 
     async def _next(self) -> list[T]:
         """Raises StopAsyncIteration after the last item."""
         raise NotImplementedError
+
+
+class _Batches(Generic[T]):
+    """A stream by batches. No generator: one that is left in the middle would have to be closed."""
+
+    def __init__(self, items: _Items[T]) -> None:
+        self._items = items
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> list[T]:
+        return await self._items.next_batch()
 
 
 class ResultStream(_Items[T]):
@@ -112,7 +124,7 @@ class ResultStream(_Items[T]):
         self._retries = 0
         values, listed = batch
         codec, call = self._method.result_item_codec, self._call
-        if codec.passes:
+        if codec.passes or listed:
             items = [decode_with(codec, value, self._stub._net, call.conversation, listed) for value in values]
         else:
             items = [codec.decode(value) for value in values]
@@ -207,7 +219,7 @@ class ArgumentStream(_Items[T]):
             await self._waiter.wait()
         values, listed = self._batches.popleft()
         codec, conversation = self._method.argument_item_codec, self._call.conversation
-        if codec.passes:
+        if codec.passes or listed:
             items = [decode_with(codec, value, self._network, conversation, listed) for value in values]
         else:
             items = [codec.decode(value) for value in values]

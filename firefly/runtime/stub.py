@@ -109,7 +109,7 @@ class Stub(Capability):
                     raise
                 retries -= 1
         codec = method.result_codec
-        if codec.passes:
+        if codec.passes or call.capabilities:
             return decode_with(codec, value, self._net, call.conversation, call.capabilities)
         return codec.decode(value)
 
