@@ -27,6 +27,7 @@ from firefly.packet import (
     pack_header,
     pack_unreachable,
 )
+from firefly.sessions import PacketFlow
 from node.queues import LinkQueue
 
 UNREACHABLE_PER_SECOND = 100
@@ -79,7 +80,8 @@ class Router:
         """A lane of a local session has something to send."""
         link = self.mesh.next_hop(flow.destination, None)
         if link is None:
-            self._waiting.setdefault(flow.destination, set()).add(flow)
+            if not isinstance(flow, PacketFlow):  # handshakes are repeated, and strangers cannot make us keep more
+                self._waiting.setdefault(flow.destination, set()).add(flow)
             return
         link.queue.ready(flow)
         self._touched.add(link)
