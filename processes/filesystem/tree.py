@@ -7,13 +7,13 @@ nor a folder that is swapped for a link meanwhile leads anywhere else.
 from __future__ import annotations
 
 import errno
-import heapq
 import io
 import os
 import stat
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
 
 from processes.filesystem.folder import Folder, open_root
@@ -112,8 +112,8 @@ class Tree:
         Names that no path can have are left out (README.md). Raises Refused, OSError.
         """
         with self.folder(path) as folder:
-            later = (name for name in folder.names() if name > after and is_servable(name))
-            names = heapq.nsmallest(limit + 1, later)
+            later = sorted(name for name in folder.names() if name > after)
+            names = list(islice(filter(is_servable, later), limit + 1))
             shown = [(name, found) for name in names[:limit] if (found := stat_or_none(folder, name)) is not None]
         return shown, names[limit - 1] if len(names) > limit else None
 
