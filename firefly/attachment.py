@@ -39,7 +39,9 @@ VERSION = 1
 ATTACHES, LINKS = b"a", b"l"
 """The first byte on the unix socket: what follows is an attachment, or a link."""
 RECORD = 65_536
-MAX_FRAME = 128 * 2**10
+MAX_SCHEMA = 2**20
+"""Bytes of the schema that is registered with a resource."""
+MAX_FRAME = MAX_SCHEMA + 2 * RECORD
 LENGTH = struct.Struct(">I")
 REMOTE_ROUND_TRIP = 5e-3
 """Seconds; what the far end's credit is renewed by, since an attachment cannot see the session behind the node."""
@@ -145,16 +147,17 @@ class AttachedConversation(Conversation):
         self._handlers.update(
             {
                 AttachedRequest: self._attached_request,
-                AttachedNotify: self._notified,
+                AttachedNotify: self._attached_notify,
                 **dict.fromkeys((Attach, Register, Attached, Registered), self._controlled),
             }
         )
         self._complete.update({AttachedRequest: self._serve, AttachedNotify: self._deliver})
 
     def _attached_request(self, _: int, request: AttachedRequest) -> None:
-        if request.lane not in (INTERACTIVE, BULK):
-            raise BadMessage(f"there is no lane {request.lane}")
-        self._request(request.lane, request)
+        self._request(_checked(request.lane), request)
+
+    def _attached_notify(self, _: int, notification: AttachedNotify) -> None:
+        self._notified(_checked(notification.lane), notification)
 
     def _controlled(self, _: int, message: Any) -> None:
         self._control(message)
@@ -167,6 +170,12 @@ class AttachedConversation(Conversation):
     def alone(self) -> bool:
         """True while one call is all that goes on, so that waiting for more to send is of no use."""
         return len(self.calls) + len(self.serving) == 1
+
+
+def _checked(lane: int) -> int:
+    if lane not in (INTERACTIVE, BULK):
+        raise BadMessage(f"there is no lane {lane}")
+    return lane
 
 
 class AttachedPeer:

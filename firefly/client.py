@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import socket
+from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -16,6 +17,7 @@ import trio
 from firefly.attachment import (
     ATTACHES,
     MAX_FRAME,
+    MAX_SCHEMA,
     VERSION,
     Attach,
     Attached,
@@ -24,7 +26,7 @@ from firefly.attachment import (
     Register,
     Registered,
 )
-from firefly.errors import GlowError, Interrupted, ProtocolError, Unreachable
+from firefly.errors import BadMessage, GlowError, Interrupted, ProtocolError, TooLarge, Unreachable
 from firefly.home import default_home, socket_path
 from firefly.link import FrameReader
 from firefly.packet import INTERACTIVE
@@ -34,6 +36,7 @@ from firefly.transport import FramedSocket
 if TYPE_CHECKING:
     from firefly.interfaces.core import Location, Node
 
+T = TypeVar("T")
 StubType = TypeVar("StubType", bound=Stub)
 TOKEN, DESCRIPTOR = "GLOW_ATTACH_TOKEN", "GLOW_ATTACH_FD"
 
@@ -85,6 +88,16 @@ class Context:
     capabilities: list[Any] = field(default_factory=list)
 
 
+class _Question:
+    """What a program asked its node, and waits for; `server` is served from the answer on."""
+
+    def __init__(self, wants: type[Any], server: Server | None) -> None:
+        self.wants = wants
+        self.server = server
+        self.answered = trio.Event()
+        self.answer: Any = None
+
+
 class Attachment:
     """The attached side of the control socket; the network as this program sees it."""
 
@@ -93,8 +106,7 @@ class Attachment:
         self.address = b""
         self.attached: Attached | None = None
         self._peers: dict[bytes, AttachedPeer] = {}
-        self._answers: list[Any] = []
-        self._answered = trio.Event()
+        self._questions: deque[_Question] = deque()
         self.ended = trio.Event()
         self._frames = FrameReader(MAX_FRAME)
         self.conversation = AttachedConversation(
@@ -110,8 +122,14 @@ class Attachment:
             self.conversation.receive(INTERACTIVE, frame)
 
     def _control(self, message: Any) -> None:
-        self._answers.append(message)
-        self._answered.set()
+        """The node answers in the order of the questions."""
+        if not self._questions or not isinstance(message, self._questions[0].wants):
+            raise BadMessage(f"{type(message).__name__} was not asked for")
+        question = self._questions.popleft()
+        question.answer = message
+        if isinstance(message, Registered) and question.server is not None and not message.refused:
+            self.host.add(message.resource, question.server)  # before what follows in the same batch
+        question.answered.set()
 
     async def run(self) -> None:
         """Serves the attachment until the node goes away."""
@@ -121,39 +139,44 @@ class Attachment:
         except OSError as error:
             reason = Interrupted("the connection to the node broke", cause=str(error))
         except ProtocolError as error:
-            reason = error
+            reason = Interrupted("the node broke the rules of the wire", cause=error.message)
         finally:
             self.conversation.close(reason)
-            self._answered.set()
+            for question in self._questions:
+                question.answered.set()
             self.ended.set()
             self._pump.close()
 
-    async def _ask(self, message: Any, size: int) -> Any:
-        self._answered = trio.Event()
+    async def _ask(self, message: Any, size: int, wants: type[T], server: Server | None = None) -> T:
+        """The node's answer. Raises what ended the attachment."""
+        question = _Question(wants, server)
+        self._questions.append(question)
         self.conversation.append(INTERACTIVE, message, size)
-        await self._answered.wait()
-        if not self._answers:
+        if self.conversation.closed is None:
+            await question.answered.wait()
+        if question.answer is None:
             raise self.conversation.closed or Interrupted("the node has stopped")
-        return self._answers.pop(0)
-
-    async def attach(self, token: bytes = b"") -> Attached:
-        answer = await self._ask(Attach(VERSION, token), len(token))
-        if not isinstance(answer, Attached):
-            raise Interrupted("the node did not accept this program")
-        self.attached = answer
-        self.address = answer.address
+        answer: T = question.answer
         return answer
 
+    async def attach(self, token: bytes = b"") -> Attached:
+        """Says who this program is; the answer says who the node is. Raises Interrupted if it is not accepted."""
+        self.attached = await self._ask(Attach(VERSION, token), len(token), Attached)
+        self.address = self.attached.address
+        return self.attached
+
     async def offer(self, label: str, server: Server) -> bytes:
+        """What `node.peers.Peers` has under this name: offers a resource under a fresh id."""
         return await self.register(label, server)
 
     async def register(self, label: str, server: Server, resource: bytes | None = None) -> bytes:
         """Offers a resource under `label`; returns its id. Raises GlowError with the node's reason."""
         schema = server.schema
-        answer = await self._ask(Register(label, resource, server.proto, schema), len(schema))
-        if not isinstance(answer, Registered) or answer.refused:
-            raise GlowError(f"the node did not register {label}", cause=getattr(answer, "refused", ""))
-        self.host.add(answer.resource, server)
+        if len(schema) > MAX_SCHEMA:
+            raise TooLarge(f"the interface of {label} has {len(schema)} bytes, over {MAX_SCHEMA}")
+        answer = await self._ask(Register(label, resource, server.proto, schema), len(schema), Registered, server)
+        if answer.refused:
+            raise GlowError(f"the node did not register {label}", cause=answer.refused)
         return answer.resource
 
     # runtime.Network

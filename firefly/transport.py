@@ -38,7 +38,8 @@ class FramedSocket:
         self._rest: memoryview | None = None
         self._writer: trio.lowlevel.Task | None = None
         self._woken = False
-        self._reading = False
+        self._busy = False
+        self._written: trio.Event | None = None
         self._failed: OSError | None = None
         self.closed = False
         self.sent_bytes = 0
@@ -50,12 +51,13 @@ class FramedSocket:
         return self._rest is not None
 
     def kick(self, now: bool = False) -> None:
-        """There is something to write: at once if `now` and the socket is idle, else when the writer has its turn."""
-        if self._reading or self.closed:
+        """There is something to write: at once if `now` and the socket is idle, else when the writer has its turn.
+
+        While something is read or written nothing is begun: a frame must not overtake, or split, the one in hand.
+        """
+        if self._busy or self.closed:
             return
-        if now and self._rest is None and not self._woken:
-            self._write()
-        if self._rest is not None or not now:
+        if not now or self._rest is not None or self._woken or self._write():
             self._wake()
 
     def _wake(self) -> None:
@@ -65,10 +67,20 @@ class FramedSocket:
                 trio.lowlevel.reschedule(self._writer)
                 self._writer = None
 
-    def _write(self, limit: int = WORK_LIMIT) -> bool:
-        """Writes until there is nothing left (False), or the socket is full or `limit` bytes went (True)."""
+    def _write(self) -> bool:
+        """Writes until nothing is left (False), or the socket is full or WORK_LIMIT bytes went (True)."""
+        self._busy = True
+        try:
+            left = self._write_frames()
+        finally:
+            self._busy = False
+        if not left and self._written is not None:
+            self._written.set()
+        return left
+
+    def _write_frames(self) -> bool:
         done = 0
-        while done < limit:
+        while done < WORK_LIMIT:
             data = self._rest
             if data is None:
                 frame = self._next_frame()
@@ -80,9 +92,7 @@ class FramedSocket:
             except _WOULD_BLOCK:
                 count = 0
             except OSError as error:
-                self._failed = error
-                self._rest = None
-                self._sock_shutdown()
+                self._fail(error)
                 return False
             done += count
             self.sent_bytes += count
@@ -91,7 +101,10 @@ class FramedSocket:
                 return True
         return True
 
-    def _sock_shutdown(self) -> None:
+    def _fail(self, error: OSError) -> None:
+        """Nothing can be written any more; the reader is woken to end."""
+        self._failed = error
+        self._rest = None
         try:
             self._sock.shutdown(socket.SHUT_RDWR)
         except OSError:
@@ -109,6 +122,8 @@ class FramedSocket:
             except (OSError, GlowError) as error:
                 failed = error
             nursery.cancel_scope.cancel()
+        if self._written is not None:
+            self._written.set()
         failed = failed or self._failed
         if failed is not None and not self.closed:
             raise failed
@@ -127,11 +142,11 @@ class FramedSocket:
             self.received_bytes += len(data)
             since_turn += len(data)
             size = LARGE_READ if len(data) == size else SMALL_READ
-            self._reading = True
+            self._busy = True
             try:
                 self._received(data)
             finally:
-                self._reading = False
+                self._busy = False
             if self._rest is None and self._write():
                 self._wake()
             if since_turn >= WORK_LIMIT:
@@ -161,15 +176,16 @@ class FramedSocket:
         return trio.lowlevel.Abort.SUCCEEDED
 
     async def drain(self) -> None:
-        """Waits until everything that was to be written is written."""
-        while not self.closed and (self._rest is not None or self._write()):
-            if self._rest is not None:
-                await trio.lowlevel.wait_writable(self._sock)
-            else:
-                await trio.lowlevel.checkpoint()
+        """Waits until everything that was to be written is written, or `run`, which must be running, has ended."""
+        if self.closed or (self._rest is None and not self._write()):
+            return
+        self._wake()
+        self._written = trio.Event()
+        await self._written.wait()
 
     def close(self) -> None:
-        if not self.closed or self._sock.fileno() >= 0:
+        """Ends `run`, if it is running, and closes the socket."""
+        if self._sock.fileno() >= 0:
             self.closed = True
             trio.lowlevel.notify_closing(self._sock)
             self._sock.close()

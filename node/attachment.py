@@ -12,12 +12,14 @@ import os
 import socket
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import trio
 
 from firefly.attachment import (
     MAX_FRAME,
+    MAX_SCHEMA,
     VERSION,
     Attach,
     Attached,
@@ -33,7 +35,7 @@ from firefly.rpc import Conversation, IncomingCall
 from firefly.runtime import Caller, check_access
 from firefly.runtime.workers import Errand
 from firefly.transport import FramedSocket
-from node.bridge import BridgedIncoming, ForwardedObject, Notifications, bridge
+from node.bridge import BridgedIncoming, ForwardedObject, Notifications, Waiting, bridge, check_values
 from node.identity import check_label
 
 if TYPE_CHECKING:
@@ -82,6 +84,7 @@ class Attachment:
         self._attached = False
         self._frames = FrameReader(MAX_FRAME)
         self._notifications: dict[bytes, Notifications] = {}
+        self._early: dict[bytes, list[Waiting]] = {}
         self.conversation = AttachedConversation(
             self, odd=False, wake=self._wake, now=trio.current_time, control=self._control
         )
@@ -172,7 +175,7 @@ class Attachment:
 
     def _admit(self, register: Register) -> bytes:
         program, resource = self._program, register.resource
-        if len(register.label) > 63 or len(register.schema) > 2**20 or len(register.proto) > 512:
+        if len(register.label) > 63 or len(register.schema) > MAX_SCHEMA or len(register.proto) > 512:
             raise BadMessage("a label, proto or schema is too long")
         check_label(register.label)
         if len(self.registered) >= MAX_REGISTERED:
@@ -229,18 +232,21 @@ class Attachment:
                 near.fail(*encode_error(error))
 
     def notified(self, conversation: Conversation, lane: int, notification: Notify) -> None:
-        target, lane = self._target(notification), notification.lane  # type: ignore[attr-defined]
-        host = self._peers.host
+        target = self._target(notification)
+        lane = notification.lane  # type: ignore[attr-defined]
         if target == self._peers.address:
-            host.notified_from(self._caller, conversation, lane, notification)
+            self._peers.host.notified_from(self._caller, conversation, lane, notification)
             return
+        conversation.admit(notification.resource, check_values(notification.arguments))
+        received, early = Waiting(conversation, lane, notification, None), self._early.get(target)
         peer = self._peers.peer(target)
-        if peer is None:
-            size = sum(map(len, notification.arguments))
-            conversation.admit(notification.resource, size)
-            host.workers.run(Errand(lambda: self._notify_later(conversation, lane, notification, target, size)))
-            return
-        self._towards(target, peer).forward(conversation, lane, notification, None)
+        if early is not None:
+            early.append(received)
+        elif peer is not None:
+            self._towards(target, peer).forward_admitted(received)
+        else:
+            self._early[target] = [received]
+            self._peers.host.workers.run(Errand(partial(self._notify_later, target)))
 
     def _towards(self, target: bytes, peer: Conversation) -> Notifications:
         found = self._notifications.get(target)
@@ -248,16 +254,19 @@ class Attachment:
             found = self._notifications[target] = Notifications(peer)
         return found
 
-    async def _notify_later(
-        self, conversation: Conversation, lane: int, notification: Notify, target: bytes, size: int
-    ) -> None:
+    async def _notify_later(self, target: bytes) -> None:
+        """Sends what came before there was a session, in order; loses it if the target cannot be reached."""
         try:
             peer = await self._peers.reach(target)
         except GlowError:
-            self._peers.count("notifications_lost")
-            conversation.consumed(notification.resource, size)
+            for near, _, notification, _ in self._early.pop(target):
+                self._peers.count("notifications_lost")
+                near.release_all(notification.capabilities)
+                near.consumed(notification.resource, sum(map(len, notification.arguments)))
         else:
-            self._towards(target, peer).forward(conversation, lane, notification, None)
+            towards = self._towards(target, peer)
+            for received in self._early.pop(target):
+                towards.forward_admitted(received)
 
     def signed(self, conversation: Conversation, envelopes: list[bytes]) -> None:
         raise BadMessage("statements do not come from attached programs")

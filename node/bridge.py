@@ -8,15 +8,16 @@ bridge holds nothing itself.
 from __future__ import annotations
 
 from collections import deque
-from typing import Any
+from functools import partial
+from typing import Any, NamedTuple
 
 from msgspec import Raw
 
 from firefly.attachment import AttachedNotify, AttachedRequest
 from firefly.credit import START, Window
-from firefly.errors import Busy, GlowError, encode_error
+from firefly.errors import BadMessage, Busy, GlowError, encode_error
 from firefly.messages import ARGUMENTS, INLINE_LIMIT, RESULTS, Cancel, Capabilities, Item, Notify, Request
-from firefly.rpc import CAPABILITY_SIZE, Call, Conversation, Export, IncomingCall, OutgoingCall
+from firefly.rpc import CAPABILITY_SIZE, MAX_EXPORTS, Call, Conversation, Export, IncomingCall, OutgoingCall
 
 
 class BridgedOutgoing(OutgoingCall):
@@ -102,6 +103,8 @@ def bridge(
 
     Raises what ended `far`; Busy if it is a program that does not read what waits for it.
     """
+    if far.closed is not None:
+        raise far.closed
     if attached_caller is not None and far.outbox.full:
         raise Busy("the program that owns the resource does not keep up", hint="call again in a while")
     call = near.far = BridgedOutgoing(far, near.lane, near)
@@ -131,17 +134,35 @@ def pass_items(
     source: Call, target: Call, direction: int, values: list[Raw], capabilities: Capabilities | None
 ) -> None:
     conversation = target.conversation
+    size = check_values(values)
     listed = pass_capabilities(source.conversation, conversation, capabilities)
-    size = sum(map(len, values))
     if len(values) == 1:
         values = [_fit(conversation, values[0])]
-    conversation.append(target.lane, Item(target.number, direction, values, listed), min(size, INLINE_LIMIT))
+    need = min(size, INLINE_LIMIT) + CAPABILITY_SIZE * len(listed or ())
+    conversation.append(target.lane, Item(target.number, direction, values, listed), need)
+
+
+def check_values(values: list[Raw]) -> int:
+    """The bytes of a message's values. Raises BadMessage for several that do not fit one packet together."""
+    size = sum(map(len, values))
+    if size > INLINE_LIMIT and len(values) > 1:
+        raise BadMessage(f"a message has {len(values)} values of {size} bytes, over {INLINE_LIMIT}")
+    return size
 
 
 def _fit(conversation: Conversation, value: Raw) -> Raw:
     if len(value) <= INLINE_LIMIT:
         return value
     return Raw(conversation.stow(bytes(value)))
+
+
+class Waiting(NamedTuple):
+    """Notifications that were admitted, and wait for the credit of their owner."""
+
+    near: Conversation
+    lane: int
+    notification: Notify
+    caller: Any
 
 
 class Notifications:
@@ -152,52 +173,67 @@ class Notifications:
 
     def __init__(self, far: Conversation) -> None:
         self.far = far
-        self._waiting: dict[bytes, deque[tuple[Conversation, int, Notify, Any]]] = {}
+        self._waiting: dict[bytes, deque[Waiting]] = {}
 
-    def forward(self, near: Conversation, lane: int, notification: Notify, attached_caller: Any) -> None:
-        resource = notification.resource
+    def forward(self, near: Conversation, lane: int, notification: Notify, caller: Any) -> None:
+        """Sends notifications on, or keeps them; with `caller` to an attached program, which is told who calls."""
+        near.admit(notification.resource, check_values(notification.arguments))
+        self.forward_admitted(Waiting(near, lane, notification, caller))
+
+    def forward_admitted(self, received: Waiting) -> None:
+        resource = received.notification.resource
         waiting = self._waiting.get(resource)
-        if waiting is None and self.far.notify_credit(resource) and not self.far.outbox.full:
-            size = self._send(near, lane, notification, attached_caller)
-            near.consumed(resource, size)
-            return
-        near.admit(resource, sum(map(len, notification.arguments)))
-        if waiting is None:
-            self._waiting[resource] = deque()
+        if waiting is not None:
+            waiting.append(received)
+        elif self._may_send(resource):
+            self._send(received)
+        else:
+            self._waiting[resource] = deque([received])
             self._wait(resource)
-        self._waiting[resource].append((near, lane, notification, attached_caller))
+
+    def _may_send(self, resource: bytes) -> bool:
+        far = self.far
+        return far.closed is not None or (far.notify_credit(resource) and not far.outbox.full)
 
     def _wait(self, resource: bytes) -> None:
         if self.far.notify_credit(resource):
-            self.far.when_room(lambda: self._drain(resource))
+            self.far.when_room(partial(self._drain, resource))
         else:
-            self.far.when_credit(resource, lambda: self._drain(resource))
+            self.far.when_credit(resource, partial(self._drain, resource))
 
     def _drain(self, resource: bytes) -> None:
         waiting = self._waiting[resource]
-        while waiting and self.far.closed is None:
-            if not self.far.notify_credit(resource) or self.far.outbox.full:
-                self._wait(resource)
-                return
-            near, lane, notification, attached_caller = waiting.popleft()
-            size = self._send(near, lane, notification, attached_caller)
-            near.consumed(resource, size)
-        del self._waiting[resource]
-
-    def _send(self, near: Conversation, lane: int, notification: Notify, attached_caller: Any) -> int:
-        far, values = self.far, notification.arguments
-        size = sum(map(len, values))
-        if len(values) == 1:
-            values = [_fit(far, values[0])]
-        listed = pass_capabilities(near, far, notification.capabilities)
-        resource, selector = notification.resource, notification.selector
-        if attached_caller is None:
-            onward = Notify(resource, selector, values, listed)
+        while waiting and self._may_send(resource):
+            self._send(waiting.popleft())
+        if waiting:
+            self._wait(resource)
         else:
-            onward = AttachedNotify(resource, selector, values, listed, attached_caller, lane)
-        far.spend(resource, size)
-        far.append(lane, onward, min(size, INLINE_LIMIT) + CAPABILITY_SIZE * len(listed or ()))
-        return size
+            del self._waiting[resource]
+
+    def _send(self, received: Waiting) -> None:
+        """Sends, or loses if the owner is gone: either way the sender has its room back."""
+        near, lane, notification, caller = received
+        far, resource, values = self.far, notification.resource, notification.arguments
+        size = sum(map(len, values))
+        if far.closed is None:
+            listed = pass_capabilities(near, far, notification.capabilities)
+            if len(values) == 1:
+                values = [_fit(far, values[0])]
+            far.spend(resource, size)
+            need = min(size, INLINE_LIMIT) + CAPABILITY_SIZE * len(listed or ())
+            far.append(lane, _onward(notification, values, listed, caller, lane), need)
+        else:
+            near.release_all(notification.capabilities)
+        near.consumed(resource, size)
+
+
+def _onward(
+    notification: Notify, values: list[Raw], listed: Capabilities | None, caller: Any, lane: int
+) -> Notify | AttachedNotify:
+    resource, selector = notification.resource, notification.selector
+    if caller is None:
+        return Notify(resource, selector, values, listed)
+    return AttachedNotify(resource, selector, values, listed, caller, lane)
 
 
 class PassedObject:
@@ -208,6 +244,9 @@ class PassedObject:
         self._resource = resource
         self.copies = 0
 
+    def comes_from(self, source: Conversation) -> bool:
+        return self._source is source
+
     def released(self) -> None:
         if self._source.closed is None:
             self._source.release(self._resource, self.copies)
@@ -217,9 +256,12 @@ def pass_capabilities(source: Conversation, target: Conversation, listed: Capabi
     """Makes what `source` passed reachable for the peer of `target`, and sees to its release."""
     for resource, _ in listed or ():
         export = target.exports.get(resource)
-        if export is None:
+        if export is None and len(target.exports) < MAX_EXPORTS:
             export = target.exports[resource] = Export(PassedObject(source, resource))
             export.entry = ForwardedObject(source)
+        if export is None or not isinstance(export.server, PassedObject) or not export.server.comes_from(source):
+            source.release(resource)  # no room, or an id that is another object's: it leads nowhere
+            continue
         export.copies += 1
         export.server.copies += 1
     return listed
