@@ -147,6 +147,8 @@ class FramedSocket:
                 self._received(data)
             finally:
                 self._busy = False
+            if self.closed:
+                return
             if self._rest is None and self._write():
                 self._wake()
             if since_turn >= WORK_LIMIT:

@@ -56,7 +56,8 @@ class Stub(Capability):
         self._run_method: Method | None = None
         if held is not None and network is not None:
             self._token = trio.lowlevel.current_trio_token()
-            self._peer = network.peer(node)
+            of_peer = held.peer is not None and held.peer.address == node
+            self._peer = held if of_peer else network.peer(node)
 
     def release(self) -> None:
         """Lets the object at the owner go; the stub is of no more use."""
