@@ -72,9 +72,14 @@ class Uploads:
     async def _open(self, path: str, name: str, offset: int | None, hop: Hops) -> Unfinished:
         resting = self._resting.pop(name, None)
         if resting is not None:
-            if await hop(resting.is_as_left) and offset in (None, resting.size):
+            fits = False
+            try:
+                fits = await hop(resting.is_as_left) and offset in (None, resting.size)
+            finally:
+                if not fits:
+                    resting.close()
+            if fits:
                 return resting
-            resting.close()
         unfinished = await hop(partial(Unfinished.open, self._tree, path, name, create=offset == 0))
         try:
             await self._hash(unfinished, offset, hop)
