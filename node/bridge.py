@@ -98,10 +98,11 @@ class BridgedIncoming(IncomingCall):
 
 def bridge(
     near: BridgedIncoming, far: Conversation, request: Request, *, attached_caller: Any = None
-) -> BridgedIncoming:
+) -> BridgedIncoming | None:
     """Sends `request` on to `far`; with `attached_caller` to an attached program, which is told who calls.
 
-    Raises what ended `far`; Busy if it is a program that does not read what waits for it.
+    Returns `near`, None if it is answered already. Raises what ended `far`; Busy if it is a program that does not read
+    what waits for it.
     """
     if far.closed is not None:
         raise far.closed
@@ -127,7 +128,7 @@ def bridge(
     far.call_with(call, onward, len(arguments))
     if near.early_end is not None:
         call.end(*near.early_end)
-    return near
+    return near if far.calls.get(call.number) is call else None
 
 
 def pass_items(
