@@ -236,12 +236,15 @@ class FakeNode:
 async def attached() -> AsyncIterator[tuple[client.Attachment, FakeNode]]:
     near, far = socket.socketpair()
     node = FakeNode(far)
-    async with open_workers() as workers, trio.open_nursery() as nursery:
-        attachment = client.Attachment(near, workers)
-        nursery.start_soon(attachment.run)
-        yield attachment, node
-        nursery.cancel_scope.cancel()
-    await node.close()
+    try:
+        async with open_workers() as workers, trio.open_nursery() as nursery:
+            attachment = client.Attachment(near, workers)
+            nursery.start_soon(attachment.run)
+            yield attachment, node
+            nursery.cancel_scope.cancel()
+    finally:
+        near.close()
+        await node.close()
 
 
 class Offered(ProbeServer):
