@@ -10,7 +10,6 @@ import pytest
 import trio
 from hypothesis import given
 from msgspec import Raw
-from trio.testing import wait_all_tasks_blocked
 
 from firefly import client
 from firefly.attachment import (
@@ -252,11 +251,11 @@ class Offered(ProbeServer):
 
 
 async def test_a_program_learns_who_its_node_is() -> None:
-    async with attached() as (attachment, node), trio.open_nursery() as nursery:
-        nursery.start_soon(attachment.attach, b"token")
-        assert await node.heard() == Attach(VERSION, b"token")
-        await node.say(Attached(VERSION, NODE, bytes(32)))
-        await wait_all_tasks_blocked()
+    async with attached() as (attachment, node):
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(attachment.attach, b"token")
+            assert await node.heard() == Attach(VERSION, b"token")
+            await node.say(Attached(VERSION, NODE, bytes(32)))
         assert attachment.address == NODE
         assert attachment.peer(NODE) is attachment.peer(NODE)
         assert await attachment.reach(b"m" * 16) is not attachment.peer(NODE)
@@ -274,12 +273,12 @@ async def test_a_registered_resource_is_served_from_the_answer_on() -> None:
         await node.say(Registered(ID), AttachedRequest(2, ID, 1, None, None, Raw(b"\x91\xc4\x00"), None, CALLER))
         answer = await node.heard()
         assert (answer.call, answer.code) == (2, 3)
-        assert ids == [ID]
+    assert ids == [ID]
 
 
 async def test_answers_belong_to_the_questions_in_their_order() -> None:
-    async with attached() as (attachment, node), trio.open_nursery() as nursery:
-        ids: dict[str, Any] = {}
+    ids: dict[str, Any] = {}
+    async with attached() as (attachment, node):
 
         async def register(label: str) -> None:
             try:
@@ -287,11 +286,11 @@ async def test_answers_belong_to_the_questions_in_their_order() -> None:
             except GlowError as error:
                 ids[label] = error.cause
 
-        for label in ("first", "second", "third"):
-            nursery.start_soon(register, label)
-        labels = [(await node.heard()).label for _ in range(3)]
-        await node.say(Registered(b"1" * 16), Registered(b"", "not this one"), Registered(b"3" * 16))
-        await wait_all_tasks_blocked()
+        async with trio.open_nursery() as nursery:
+            for label in ("first", "second", "third"):
+                nursery.start_soon(register, label)
+            labels = [(await node.heard()).label for _ in range(3)]
+            await node.say(Registered(b"1" * 16), Registered(b"", "not this one"), Registered(b"3" * 16))
         assert [ids[label] for label in labels] == [b"1" * 16, "not this one", b"3" * 16]
         assert set(attachment.host.resources) == {b"1" * 16, b"3" * 16}
 
