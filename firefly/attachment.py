@@ -15,6 +15,7 @@ from typing import Any
 import msgspec
 from msgspec import Raw, Struct
 
+from firefly.calls import OutgoingCall
 from firefly.errors import BadMessage, GlowError
 from firefly.messages import (
     Cancel,
@@ -33,7 +34,7 @@ from firefly.messages import (
 )
 from firefly.outbox import Run
 from firefly.packet import BULK, INTERACTIVE
-from firefly.rpc import Conversation, Dispatcher, OutgoingCall
+from firefly.rpc import Conversation, Dispatcher
 
 VERSION = 1
 ATTACHES, LINKS = b"a", b"l"

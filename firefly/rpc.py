@@ -12,8 +12,10 @@ from typing import Any, Protocol
 
 from msgspec import Raw
 
-from firefly.credit import START, Allowance, Budget, Window
+from firefly.calls import Call, Forgotten, IncomingCall, OutgoingCall
+from firefly.credit import Budget
 from firefly.errors import BadMessage, Busy, CallCancelled, GlowError, Interrupted, TooLarge, encode_error
+from firefly.exports import Exports
 from firefly.fragments import Fragments, key_of
 from firefly.messages import (
     ARGUMENTS,
@@ -37,12 +39,12 @@ from firefly.messages import (
     check_capabilities,
     decode_record,
 )
+from firefly.notices import Notices
 from firefly.outbox import Outbox, Run
 from firefly.packet import BULK, INTERACTIVE
 
 MAX_CALLS = 1024
 """Open calls per conversation and direction; the peer answers Busy beyond."""
-MAX_EXPORTS = 4096
 NIL = Raw(b"\xc0")
 RESOURCE_SIZE = 16
 CAPABILITY_SIZE = 36
@@ -61,123 +63,6 @@ class Dispatcher(Protocol):
         """Serves notifications; afterwards or later `conversation.consumed` gives their room back."""
 
     def signed(self, conversation: Conversation, envelopes: list[bytes]) -> None: ...
-
-
-class Call:
-    """What both ends of a call share: items out under the peer's credit, items in under ours."""
-
-    __slots__ = ("conversation", "credit", "lane", "number", "window")
-    sends = ARGUMENTS
-
-    def __init__(self, conversation: Conversation, number: int, lane: int) -> None:
-        self.conversation = conversation
-        self.number = number
-        self.lane = lane
-        self.credit = 0
-        self.window: Window | None = None
-
-    # what happens to it; the subclass says what follows
-    def arrived(self, values: list[Raw], capabilities: Capabilities | None) -> None:
-        """Items came."""
-
-    def credited(self) -> None:
-        """The peer has room for more items."""
-
-    # what its owner does
-    def send_item(self, value: bytes, capabilities: Capabilities | None = None) -> None:
-        """Sends one item. The caller has checked that `credit` is positive."""
-        self.credit -= len(value)
-        self.conversation.send_item(self, value, capabilities)
-
-    def open_window(self, start: int = START) -> None:
-        """Gives room for items from the peer. A stream of results starts with room, one of arguments without."""
-        conversation = self.conversation
-        self.window = Window(conversation.budget, conversation.now(), start)
-        if self.sends == RESULTS:
-            conversation.send_credit(self.number, ARGUMENTS, start, self.lane)
-
-    def close_window(self) -> None:
-        """No more items are wanted: what the window grew by goes to other streams."""
-        if self.window is not None:
-            self.window.close()
-            self.window = None
-
-    def consumed(self, size: int) -> None:
-        """The reader is done with `size` bytes of items."""
-        if self.window is not None:
-            conversation = self.conversation
-            credit = self.window.consumed(size, conversation.now(), conversation.round_trip())
-            if credit:
-                conversation.send_credit(self.number, 1 - self.sends, credit, self.lane)
-
-
-class OutgoingCall(Call):
-    """A call that this side made."""
-
-    __slots__ = ()
-
-    def answered(self, value: Raw, capabilities: Capabilities | None) -> None:
-        """The last word: it succeeded."""
-
-    def failed(self, code: int, body: bytes) -> None:
-        """The last word: it failed."""
-
-    def lost(self, error: GlowError) -> None:
-        """The last word never comes: the conversation ended."""
-
-    def end(self, error: tuple[int, bytes] | None = None) -> None:
-        """No more arguments follow."""
-        self.conversation.append(self.lane, End(self.number, ARGUMENTS, error), 0)
-
-    def cancel(self) -> None:
-        """Nobody waits for the answer any more."""
-        self.conversation.cancel(self)
-
-
-class IncomingCall(Call):
-    """A call that this side serves."""
-
-    __slots__ = ()
-    sends = RESULTS
-
-    def __init__(self, conversation: Conversation, number: int, lane: int) -> None:
-        super().__init__(conversation, number, lane)
-        self.credit = START
-
-    def cancelled(self) -> None:
-        """The caller gave up, or is gone."""
-
-    def ended(self, error: tuple[int, bytes] | None) -> None:
-        """The caller sent its last item."""
-
-    def answer(self, value: bytes | Raw, capabilities: Capabilities | None = None) -> None:
-        self.conversation.answer(self.lane, self.number, value, capabilities)
-
-    def fail(self, code: int, body: bytes) -> None:
-        self.conversation.fail(self.lane, self.number, code, body)
-
-
-class _Forgotten(OutgoingCall):
-    """A cancelled call: what still comes is dropped, capabilities in it are released."""
-
-    __slots__ = ()
-
-    def arrived(self, values: list[Raw], capabilities: Capabilities | None) -> None:
-        self.conversation.release_all(capabilities)
-
-    def answered(self, value: Raw, capabilities: Capabilities | None) -> None:
-        self.conversation.release_all(capabilities)
-
-
-class Export:
-    """An object that was passed to the peer; it goes when every copy is released."""
-
-    __slots__ = ("copies", "entry", "server")
-
-    def __init__(self, server: Any) -> None:
-        self.server = server
-        self.entry: Any = None
-        self.copies = 0
 
 
 class Conversation:
@@ -206,9 +91,12 @@ class Conversation:
         self.outbox = Outbox(self._room_again)
         self.calls: dict[int, OutgoingCall] = {}
         self.serving: dict[int, IncomingCall] = {}
-        self.exports: dict[bytes, Export] = {}
-        self._exported: dict[int, bytes] = {}
         self.budget = Budget()
+        self.notices = notices = Notices(self.budget, now, round_trip, self._give_room)
+        self.spend, self.notify_credit, self.when_credit = notices.spend, notices.may_send, notices.when_room
+        self.admit, self.consumed, self._allowance = notices.admit, notices.consumed, notices.allowance
+        self.exports = Exports(notices.forget)
+        self.let_go = self.exports.let_go
         self.counters = {"dropped": 0, "busy": 0}
         self._wake = wake
         self._decode = decode
@@ -216,10 +104,7 @@ class Conversation:
         self._next_call = 1 if odd else 2
         self._peer_parity = 0 if odd else 1
         self._highest = {1: 0, 2: 0}
-        self._allowances: dict[bytes, Allowance] = {}
-        self._windows: dict[bytes, Window] = {}
         self._waiters: list[Callable[[], None]] = []
-        self._credit_waiters: dict[bytes, list[Callable[[], None]]] = {}
         self._complete: dict[type, Callable[[int, Any], None]] = {
             Request: self._serve,
             Result: self._finish,
@@ -331,24 +216,6 @@ class Conversation:
         self.append(lane, kind(resource, selector, [Raw(value)], capabilities), need)
         return None
 
-    def spend(self, resource: bytes, size: int) -> None:
-        """Counts notifications against the room of their resource."""
-        self._allowance(resource).left -= size
-
-    def _allowance(self, resource: bytes) -> Allowance:
-        allowance = self._allowances.get(resource)
-        if allowance is None:
-            allowance = self._allowances[resource] = Allowance()
-        return allowance
-
-    def notify_credit(self, resource: bytes) -> bool:
-        """Whether the resource's owner has room for a notification."""
-        return resource not in self._allowances or self._allowances[resource].left > 0
-
-    def when_credit(self, resource: bytes, callback: Callable[[], None]) -> None:
-        """Calls `callback` once, when the resource's owner has room again or the conversation has ended."""
-        self._credit_waiters.setdefault(resource, []).append(callback)
-
     def send_item(self, call: Call, value: bytes, capabilities: Capabilities | None) -> None:
         stowed = self.stow(value)
         if capabilities is None and stowed is value and self.closed is None:
@@ -391,7 +258,7 @@ class Conversation:
     def cancel(self, call: OutgoingCall) -> None:
         if self.calls.get(call.number) is call:
             call.close_window()
-            forgotten = _Forgotten(self, call.number, call.lane)
+            forgotten = Forgotten(self, call.number, call.lane)
             self.calls[call.number] = forgotten
             self.append(call.lane, Cancel(call.number), 0)
 
@@ -417,28 +284,7 @@ class Conversation:
         """
         if self.closed is not None:
             raise self.closed
-        resource = self._exported.get(id(server))
-        if resource is None:
-            if len(self.exports) >= MAX_EXPORTS:
-                raise Busy(f"over {MAX_EXPORTS} objects are passed to this peer")
-            resource = self._exported[id(server)] = new_id()
-            self.exports[resource] = Export(server)
-        self.exports[resource].copies += 1
-        return resource
-
-    def let_go(self, resource: bytes, copies: int = 1) -> None:
-        """The peer has `copies` less of an object of ours; it is gone with the last."""
-        export = self.exports.get(resource)
-        if export is None:
-            return
-        export.copies -= copies
-        if export.copies <= 0:
-            del self.exports[resource]
-            self._exported.pop(id(export.server), None)
-            window = self._windows.pop(resource, None)
-            if window is not None:
-                window.close()
-            dismiss(export.server)
+        return self.exports.add(server, new_id)
 
     def release(self, resource: bytes, copies: int = 1) -> None:
         """Tells the peer that this side has no more use for an object of its."""
@@ -533,23 +379,8 @@ class Conversation:
             check_capabilities(notification)
         self.dispatcher.notified(self, lane, notification)
 
-    def admit(self, resource: bytes, size: int) -> None:
-        """Counts notifications that are taken. Raises BadMessage if the peer had no credit for them."""
-        if not self._window(resource).received(size):
-            raise BadMessage("notifications came without credit")
-
-    def _window(self, resource: bytes) -> Window:
-        window = self._windows.get(resource)
-        if window is None:
-            window = self._windows[resource] = Window(self.budget, self.now())
-        return window
-
-    def consumed(self, resource: bytes, size: int) -> None:
-        """The owner is done with notifications of `size` bytes to `resource`."""
-        window = self._window(resource)
-        credit = window.consumed(size, self.now(), self.round_trip())
-        if credit:
-            self.send_credit(resource, ARGUMENTS, credit)
+    def _give_room(self, resource: bytes, size: int) -> None:
+        self.send_credit(resource, ARGUMENTS, size)
 
     def refused(self, notification: Notify) -> None:
         """Notifications that nobody here takes: their room goes back at once, nothing is kept of them."""
@@ -602,15 +433,12 @@ class Conversation:
             raise BadMessage("absurd credit")
         target = credit.target
         if isinstance(target, bytes):
-            if target in self._allowances:
-                self._allowances[target].left += credit.size
-                for callback in self._credit_waiters.pop(target, ()):
-                    callback()
-            return
+            return self.notices.credited(target, credit.size)
         call: Call | None = (self.serving if credit.direction == RESULTS else self.calls).get(target)
         if call is not None:
             call.credit += credit.size
             call.credited()
+        return None
 
     def _fragment(self, lane: int, fragment: Fragment) -> None:
         for kept_lane, message in self._fragments.receive(fragment):
@@ -643,19 +471,7 @@ class Conversation:
         for incoming in list(self.serving.values()):
             incoming.cancelled()
         self.serving.clear()
-        exports, self.exports = self.exports, {}
-        for export in exports.values():
-            dismiss(export.server)
+        self.exports.let_all_go()
         self.outbox.close()
         self._room_again()
-        waiting, self._credit_waiters = self._credit_waiters, {}
-        for callbacks in waiting.values():
-            for callback in callbacks:
-                callback()
-
-
-def dismiss(server: Any) -> None:
-    """Tells an object that nobody can reach it any more."""
-    released = getattr(server, "released", None)
-    if released is not None:
-        released()
+        self.notices.close()

@@ -27,11 +27,12 @@ from firefly.attachment import (
     Register,
     Registered,
 )
+from firefly.calls import IncomingCall
 from firefly.errors import BadMessage, CallCancelled, Denied, GlowError, Interrupted, ProtocolError, encode_error
 from firefly.link import FrameReader
 from firefly.messages import Notify, Request
 from firefly.packet import INTERACTIVE
-from firefly.rpc import Conversation, IncomingCall
+from firefly.rpc import Conversation
 from firefly.runtime import Caller, check_access
 from firefly.runtime.workers import Errand
 from firefly.transport import FramedSocket

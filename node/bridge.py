@@ -14,10 +14,12 @@ from typing import Any, NamedTuple
 from msgspec import Raw
 
 from firefly.attachment import AttachedNotify, AttachedRequest
+from firefly.calls import Call, IncomingCall, OutgoingCall
 from firefly.credit import START, Window
 from firefly.errors import BadMessage, Busy, GlowError, encode_error
+from firefly.exports import MAX_EXPORTS, Export
 from firefly.messages import ARGUMENTS, INLINE_LIMIT, RESULTS, Cancel, Capabilities, Item, Notify, Request
-from firefly.rpc import CAPABILITY_SIZE, MAX_EXPORTS, Call, Conversation, Export, IncomingCall, OutgoingCall
+from firefly.rpc import CAPABILITY_SIZE, Conversation
 
 
 class BridgedOutgoing(OutgoingCall):

@@ -8,9 +8,10 @@ from typing import Any
 
 import msgspec
 
+from firefly.calls import IncomingCall
 from firefly.errors import BadMessage, GlowError, Internal, NoSuchResource, encode_error
 from firefly.messages import Notify, Request
-from firefly.rpc import Conversation, IncomingCall
+from firefly.rpc import Conversation
 from firefly.runtime.context import Caller
 from firefly.runtime.method import Method
 from firefly.runtime.network import Network

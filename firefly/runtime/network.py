@@ -7,10 +7,11 @@ from typing import Protocol
 
 import trio
 
+from firefly.calls import OutgoingCall
 from firefly.errors import GlowError
 from firefly.messages import Capabilities
 from firefly.outbox import Run
-from firefly.rpc import Conversation, OutgoingCall
+from firefly.rpc import Conversation
 
 RETRIES = 3
 """How often a call of an `@idempotent` method is made again after its session was lost."""

@@ -10,10 +10,10 @@ import outcome
 import trio
 from msgspec import Raw
 
+from firefly.calls import OutgoingCall
 from firefly.credit import START, Window
 from firefly.errors import GlowError, InvalidArgument, decode_error, encode_error
 from firefly.messages import Capabilities
-from firefly.rpc import OutgoingCall
 from firefly.runtime.capabilities import describe_passing
 from firefly.runtime.method import Method
 from firefly.runtime.network import Network, Peer, wait_for

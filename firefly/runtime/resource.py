@@ -131,26 +131,28 @@ class LocalResource:
             return
         size = sum(map(len, notification.arguments))
         conversation.admit(notification.resource, size)
-        received = Received(CurrentCall(caller, method, conversation), handler, notification, size)
+        context = CurrentCall(caller, method, conversation)
         inbox = self.inboxes.get(conversation)
         if inbox is not None:
-            inbox.waiting.append(received)
+            inbox.waiting.append(Received(context, handler, notification, size))
             return
-        token = current.set(received.context)
+        token = current.set(context)
         try:
-            left = self.run_inline(received, notification.arguments)
+            left = self.run_inline(context, handler, notification.arguments, notification.capabilities)
         finally:
             current.reset(token)
         if left is None:
             conversation.consumed(notification.resource, size)
         else:
-            inbox = self.inboxes[conversation] = Inbox(self, received, left)
+            inbox = Inbox(self, Received(context, handler, notification, size), left)
+            self.inboxes[conversation] = inbox
             self.host.workers.run(inbox)
 
-    def run_inline(self, received: Received, values: list[Raw]) -> Left | None:
+    def run_inline(
+        self, context: CurrentCall, handler: Callable[..., Any], values: list[Raw], listed: Capabilities | None
+    ) -> Left | None:
         """Runs plain handlers for each of `values`; at the first awaitable returns it and the values that follow."""
-        context, handler = received.context, received.handler
-        method, listed = context.method, received.notification.capabilities
+        method = context.method
         codec, names = method.argument_codec, method.arguments.__struct_fields__
         decode = codec.decode
         single = names[0] if len(names) == 1 and not codec.passes and not listed else None
@@ -201,10 +203,14 @@ class Inbox(Job):
             await self._finish(self._first, self._left)
             while self.waiting and conversation.closed is None:
                 received = self.waiting.popleft()
-                current.set(received.context)
-                await self._finish(received, self._resource.run_inline(received, received.notification.arguments))
+                await self._finish(received, self._run(received, received.notification.arguments))
         finally:
             del self._resource.inboxes[conversation]
+
+    def _run(self, received: Received, values: list[Raw]) -> Left | None:
+        current.set(received.context)
+        listed = received.notification.capabilities
+        return self._resource.run_inline(received.context, received.handler, values, listed)
 
     async def _finish(self, received: Received, left: Left | None) -> None:
         context = received.context
@@ -216,7 +222,7 @@ class Inbox(Job):
                 self._resource.host.describe_error(context.method, error)
             if context.conversation.closed is not None:
                 return
-            left = self._resource.run_inline(received, left.values)
+            left = self._run(received, left.values)
         context.conversation.consumed(received.notification.resource, received.size)
 
 

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import trio
 from msgspec import Raw
 
+from firefly.calls import IncomingCall
 from firefly.errors import CallCancelled, DeadlineExceeded, GlowError, InvalidArgument, decode_error, encode_error
 from firefly.messages import Capabilities
-from firefly.rpc import IncomingCall
 from firefly.runtime.capabilities import describe_passing
 from firefly.runtime.context import CurrentCall, announce_deadline, current
 from firefly.runtime.method import NIL, Codec, Method

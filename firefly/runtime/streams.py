@@ -20,7 +20,7 @@ from firefly.runtime.network import RETRIES, Network
 from firefly.runtime.outgoing import ArgumentSource, PendingCall, Source, StreamCall
 
 if TYPE_CHECKING:
-    from firefly.rpc import IncomingCall
+    from firefly.calls import IncomingCall
     from firefly.runtime.stub import Stub
 
 T = TypeVar("T")

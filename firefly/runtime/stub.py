@@ -8,9 +8,10 @@ from typing import Any, ClassVar
 
 import trio
 
+from firefly.calls import OutgoingCall
 from firefly.errors import Interrupted, InvalidArgument
 from firefly.outbox import VALUE_OVERHEAD, Run
-from firefly.rpc import Conversation, OutgoingCall
+from firefly.rpc import Conversation
 from firefly.runtime.capabilities import decode_with, describe_passing, run_later
 from firefly.runtime.context import time_left
 from firefly.runtime.method import Capability, Method

@@ -29,11 +29,12 @@ from firefly.attachment import (
     encode,
     pack_frame,
 )
+from firefly.calls import IncomingCall, OutgoingCall
 from firefly.errors import BadMessage, GlowError, Interrupted, TooLarge
 from firefly.link import FrameReader
 from firefly.messages import Cancel, Notify, Request, Result
 from firefly.packet import BULK, INTERACTIVE
-from firefly.rpc import MAX_CALLS, Conversation, IncomingCall, OutgoingCall
+from firefly.rpc import MAX_CALLS, Conversation
 from firefly.runtime import Host, open_workers
 from tests.firefly.mutation import garbage
 from tests.firefly.runtime.probe import ProbeServer

@@ -6,11 +6,12 @@ from typing import Any
 import pytest
 from msgspec import Raw
 
+from firefly.calls import OutgoingCall
 from firefly.errors import BadMessage, Interrupted
 from firefly.loopback import Loopback
 from firefly.messages import Notify, Request
 from firefly.packet import BULK, INTERACTIVE
-from firefly.rpc import Conversation, OutgoingCall
+from firefly.rpc import Conversation
 
 ID = bytes(16)
 

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import Raw
 
-from firefly import rpc
+from firefly import exports
+from firefly.calls import IncomingCall, OutgoingCall
 from firefly.credit import MAX_WINDOWS, START
 from firefly.errors import BadMessage, CallCancelled, Denied, GlowError, Interrupted, TooLarge, decode_error
 from firefly.messages import (
@@ -36,7 +37,7 @@ from firefly.messages import (
     transfer_mark,
 )
 from firefly.packet import BULK, INTERACTIVE
-from firefly.rpc import MAX_CALLS, Conversation, IncomingCall, OutgoingCall
+from firefly.rpc import MAX_CALLS, Conversation
 from tests.firefly.mutation import garbage
 
 ID, OTHER, NODE = bytes(16), bytes([1]) * 16, bytes([2]) * 16
@@ -297,7 +298,7 @@ def test_a_cancelled_call_tells_the_owner_and_drops_the_last_word() -> None:
     pair.carry()
     assert served.heard == ["cancelled"]
     assert list(pair.near.calls) == [call.number]
-    pair.far.exports[OTHER] = rpc.Export(object())
+    pair.far.exports[OTHER] = exports.Export(object())
     served.answer(b"\xc0", [(OTHER, NODE)])
     pair.carry()
     assert call.heard == []
@@ -454,7 +455,7 @@ def test_absurd_credit_ends_the_conversation(size: int) -> None:
 def test_credit_for_what_is_not_known_is_ignored() -> None:
     pair = Pair()
     says(pair.far, Credit(OTHER, ARGUMENTS, 5), Credit(77, ARGUMENTS, 5), Credit(77, RESULTS, 5))
-    assert not pair.far._allowances
+    assert not pair.far.notices._allowances
 
 
 @pytest.mark.parametrize("last_word", ["answer", "fail", "cancel"])
@@ -576,7 +577,7 @@ def test_an_object_has_one_id_and_goes_with_its_last_copy() -> None:
 
 
 def test_objects_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rpc, "MAX_EXPORTS", 3)
+    monkeypatch.setattr(exports, "MAX_EXPORTS", 3)
     pair, new_id = Pair(), ids()
     things = [Thing() for _ in range(3)]
     for thing in things:

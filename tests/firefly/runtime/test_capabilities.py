@@ -9,7 +9,7 @@ import pytest
 import trio
 from trio.testing import wait_all_tasks_blocked
 
-from firefly import rpc
+from firefly import exports
 from firefly.errors import Busy, Denied, Interrupted, InvalidArgument, NoSuchMethod, NoSuchResource, TooLarge
 from firefly.messages import MAX_CAPABILITIES
 from firefly.runtime import ArgumentStream
@@ -286,7 +286,7 @@ async def test_nothing_is_passed_to_a_session_that_is_gone(wire: Wire) -> None:
 async def test_there_are_limits(probe: Probe, wire: Wire, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(TooLarge):
         await probe.take(Named(), *(Named() for _ in range(MAX_CAPABILITIES)))
-    monkeypatch.setattr(rpc, "MAX_EXPORTS", 3)
+    monkeypatch.setattr(exports, "MAX_EXPORTS", 3)
     with pytest.raises(Busy):
         await probe.take(*(Named() for _ in range(4)))
     assert not wire.caller.exports

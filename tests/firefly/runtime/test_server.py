@@ -309,7 +309,7 @@ async def test_room_cannot_be_gathered_by_notifications_that_are_served_at_once(
     async with wired(server) as (wire, probe):
         for _ in range(100):
             await probe.fill(bytes(60_000))
-        window = wire.owner._windows[RESOURCE]
+        window = wire.owner.notices._windows[RESOURCE]
         assert window.room <= window.size
 
 
