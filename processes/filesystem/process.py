@@ -75,9 +75,11 @@ class FileSystemProcess(FileSystemServer):
             self._background.start_soon(self._clean_up)
 
     async def stop(self) -> None:
-        await self._background.close()
-        self._uploads.close()
-        self._tree.close()
+        try:
+            await self._background.close()
+        finally:
+            self._uploads.close()
+            self._tree.close()
 
     async def _clean_up(self) -> None:
         """Looks for abandoned uploads everywhere, beside all other work."""

@@ -14,7 +14,7 @@ import pytest
 import trio
 
 from firefly import Context
-from firefly.interfaces.filesystem import FileSystem
+from firefly.interfaces.filesystem import FileSystem, FileSystemServer
 from firefly.interfaces.kv import KV
 from firefly.testing import serving
 from processes.filesystem.process import FileSystemProcess
@@ -26,18 +26,26 @@ REPOSITORY = Path(__file__).parents[2]
 @asynccontextmanager
 async def started(process: Any, folder: Path, **configuration: str) -> AsyncIterator[Any]:
     """The process between its start and its end, which comes as from a node: first its nursery, then `stop`."""
-    async with trio.open_nursery() as nursery:
-        await process.start(Context(bytes(16), "label", folder, configuration, nursery))
-        yield process
-        nursery.cancel_scope.cancel()
-    await process.stop()
+    begun = False
+    try:
+        async with trio.open_nursery() as nursery:
+            await process.start(Context(bytes(16), "label", folder, configuration, nursery))
+            begun = True
+            yield process
+            nursery.cancel_scope.cancel()
+    finally:
+        if begun:
+            with trio.CancelScope(shield=True):
+                await process.stop()
 
 
 @asynccontextmanager
-async def files_of(root: Path, writable: str = "yes") -> AsyncIterator[FileSystem]:
+async def files_of(
+    root: Path, writable: str = "yes", kind: type[FileSystemServer] = FileSystemProcess
+) -> AsyncIterator[FileSystem]:
     """A client of a filesystem process."""
     async with (
-        started(FileSystemProcess(), root, root=str(root), writable=writable) as process,
+        started(kind(), root, root=str(root), writable=writable) as process,
         serving(process, FileSystem) as files,
     ):
         yield files

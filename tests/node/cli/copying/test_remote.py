@@ -11,13 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import trio
 
-from firefly.client import Context
 from firefly.errors import GlowError
 from firefly.interfaces.core import Location
 from firefly.interfaces.filesystem import FileSystem, FileSystemServer, NotFound, ReadOnly, Written
-from firefly.testing import serving
 from node.cli.copying.local import LocalDisk
 from node.cli.copying.place import SMALL
 from node.cli.copying.remote import RemoteFiles
@@ -25,6 +22,7 @@ from node.cli.copying.tree import Copy, Report, Spot
 from node.cli.failures import root_cause
 from node.cli.progress import Progress
 from processes.filesystem.process import FileSystemProcess
+from tests.processes.running import files_of
 
 BIG = os.urandom(4 * SMALL + 12345)
 CutPlace = Callable[[Any, int], Any]
@@ -36,14 +34,8 @@ async def shared(
     folder: Path, writable: str = "yes", kind: type[FileSystemServer] = FileSystemProcess
 ) -> AsyncIterator[FileSystem]:
     os.makedirs(folder, exist_ok=True)
-    async with trio.open_nursery() as nursery:
-        process = kind()
-        configuration = {"root": str(folder), "writable": writable}
-        await process.start(Context(bytes(16), "files", folder, configuration, nursery))  # type: ignore[attr-defined]
-        async with serving(process, FileSystem) as files:
-            yield files
-        await process.stop()  # type: ignore[attr-defined]
-        nursery.cancel_scope.cancel()
+    async with files_of(folder, writable, kind) as files:
+        yield files
 
 
 def here(path: Path) -> Spot:
