@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import socket
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing, suppress
 from pathlib import Path
 
 import trio
@@ -18,6 +18,7 @@ from node.doorkeeper import Doorkeeper
 from node.home import Home
 from node.host import ProcessHost
 from node.identity import create_identity, create_node_key, load_node_key
+from node.links.manager import ACCEPT_PAUSE
 from node.node import Node
 from node.node_process import NodeProcess
 from node.store import Store
@@ -179,7 +180,12 @@ async def _take_all(node: Node, listener: trio.socket.SocketType) -> None:
         async with trio.open_nursery() as nursery:
             limiter = trio.CapacityLimiter(MAX_ATTACHED)
             while True:
-                sock, _ = await listener.accept()
+                try:
+                    sock, _ = await listener.accept()
+                except OSError:  # no descriptor is left for it
+                    node.router.counters["accept_errors"] += 1
+                    await trio.sleep(ACCEPT_PAUSE)
+                    continue
                 nursery.start_soon(_take, node, sock, limiter)
     finally:
         listener.close()
@@ -192,16 +198,15 @@ async def _take(node: Node, sock: trio.socket.SocketType, limiter: trio.Capacity
         node.router.counters["foreign_users"] += 1
         sock.close()
         return
-    async with limiter:
-        first = b""
-        with trio.move_on_after(FIRST_BYTE_TIME):
-            first = await sock.recv(1)
-        if first == ATTACHES:
-            await Attachment(node.peers, socket.socket(fileno=sock.detach())).run()
-        elif first == LINKS:
-            await node.links.take(trio.SocketStream(sock), "unix")
-        else:
-            sock.close()
+    with closing(sock):
+        async with limiter:
+            first = b""
+            with trio.move_on_after(FIRST_BYTE_TIME), suppress(OSError):
+                first = await sock.recv(1)
+            if first == ATTACHES:
+                await Attachment(node.peers, socket.socket(fileno=sock.detach())).run()
+            elif first == LINKS:
+                await node.links.take(trio.SocketStream(sock), "unix")
 
 
 def _same_user(sock: trio.socket.SocketType) -> bool:

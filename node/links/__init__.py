@@ -1,7 +1,8 @@
 """Transports: one file each, one row each in SCHEMES.
 
-A transport module has `kind`, `async def dial(url) -> trio.SocketStream` and
-`async def listen(url) -> (list of trio.SocketListener, url with the real port)`; both raise LinkError with a hint.
+A transport module has `kind`; `async def dial(url) -> trio.SocketStream`; `async def listen(url) -> (listeners, url
+with the real port)`, where `accept()` of a listener gives a trio.SocketStream; and `accepted(socket)`, which tunes what
+was accepted. The first two raise LinkError with a hint. tests/node/links says what every transport must do.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from types import ModuleType
 
 from firefly.errors import GlowError
 
-SCHEMES = {"tcp": "node.links.tcp", "unix": "node.links.unix"}
+SCHEMES = {"memory": "node.links.memory", "tcp": "node.links.tcp", "unix": "node.links.unix"}
 SHAREABLE = frozenset({"tcp"})
 """Schemes that an invite, a record or a peer may name; the others come from this device's user alone."""
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 import random
 import socket
 from collections import OrderedDict
+from contextlib import closing
 from dataclasses import dataclass, field
 from ipaddress import IPv6Address, ip_address
 from typing import Any, Protocol
@@ -15,6 +16,7 @@ import trio
 
 from firefly.errors import BadHandshake, GlowError
 from firefly.keys import NodeKey
+from firefly.link import LinkHandshake
 from node.links import LinkError, transport
 from node.links.link import Link, shake_hands
 from node.router import Router
@@ -26,6 +28,8 @@ PAIRING_TIME = 600.0
 PAIRING_LINKS = 8
 BACK_OFF = 0.2, 30.0
 """Seconds before the first and, doubling, between later attempts of a standing link."""
+ACCEPT_PAUSE = 0.1
+"""Seconds until the next attempt when the operating system gives no connection."""
 STABLE = 30.0
 """Seconds after which a link that ends is dialled again as if for the first time."""
 
@@ -76,7 +80,7 @@ class LinkManager:
             self._nursery.start_soon(self._accept, listener, module)
         return str(real)
 
-    async def _accept(self, listener: trio.SocketListener, module: Any) -> None:
+    async def _accept(self, listener: trio.abc.Listener[trio.SocketStream], module: Any) -> None:
         async with listener:
             while True:
                 try:
@@ -85,7 +89,7 @@ class LinkManager:
                     self._router.counters["accept_errors"] += 1
                     if error.errno in (9, 22):  # EBADF, EINVAL: the listener is closed
                         return
-                    await trio.sleep(0.1)
+                    await trio.sleep(ACCEPT_PAUSE)
                     continue
                 module.accepted(stream.socket)
                 self._nursery.start_soon(self.take, stream, module.kind)
@@ -93,22 +97,26 @@ class LinkManager:
     async def take(self, stream: trio.SocketStream, kind: str) -> None:
         """Carries a link that a neighbour dialled, for as long as it lasts."""
         host = _host_of(stream)
+        with closing(stream.socket):
+            shaken = await self._shake_hands(stream, host)
+            if shaken is None:
+                return
+            link = self._make(stream, *shaken, kind, f"{kind}://{host}")
+        await self.carry(link)
+
+    async def _shake_hands(self, stream: trio.SocketStream, host: str) -> tuple[LinkHandshake, bytes] | None:
+        """Answers a stranger, within bounds; None, counted, if nothing came of it."""
         token = object()
         with trio.CancelScope() as scope:
             self._admit(token, host, scope)
             try:
-                handshake, rest = await shake_hands(stream, self._key, self._instance, expected=None, initiator=False)
+                return await shake_hands(stream, self._key, self._instance, expected=None, initiator=False)
             except (GlowError, OSError, trio.BrokenResourceError):
                 self._router.counters["bad_handshakes"] += 1
-                stream.socket.close()
-                return
             finally:
                 self._half_open.pop(token, None)
-        if scope.cancelled_caught:
-            self._router.counters["half_open_dropped"] += 1
-            stream.socket.close()
-            return
-        await self.carry(self._make(stream, handshake, kind, f"{kind}://{host}", rest))
+        self._router.counters["half_open_dropped"] += scope.cancelled_caught
+        return None
 
     def _admit(self, token: object, host: str, scope: trio.CancelScope) -> None:
         """Bounds half-open handshakes, in all and per host: the oldest goes."""
@@ -130,7 +138,7 @@ class LinkManager:
         except BaseException:
             stream.socket.close()
             raise
-        link = self._make(stream, handshake, module.kind, url, rest)
+        link = self._make(stream, handshake, rest, module.kind, url)
         self.initiated.add(link)
         return link
 
@@ -165,7 +173,8 @@ class LinkManager:
 
     # --- running
 
-    def _make(self, stream: trio.SocketStream, handshake: Any, kind: str, url: str, rest: bytes) -> Link:
+    def _make(self, stream: trio.SocketStream, handshake: LinkHandshake, rest: bytes, kind: str, url: str) -> Link:
+        """Takes the socket out of the stream, whose closing then does nothing."""
         sock = socket.socket(fileno=stream.socket.detach())
         return Link(self._router, sock, handshake, kind, url, self._key.address, rest)
 

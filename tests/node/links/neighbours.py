@@ -1,0 +1,161 @@
+"""Two link managers with real routers, and any transport between them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import trio
+
+from firefly.attachment import LINKS
+from firefly.keys import NodeKey
+from firefly.packet import BULK, DATA, HEADER_SIZE, pack_header
+from node.links.link import Link
+from node.links.manager import LinkManager
+from node.router import Router
+
+TRANSPORTS = ("memory", "tcp", "unix")
+WAIT = 20.0
+"""Seconds, of the test's clock, after which a test fails instead of hanging."""
+
+
+class Neighbour:
+    """A node up to its links: certifies whoever it meets (or, without `certifies`, nobody), notes what arrives."""
+
+    def __init__(self, nursery: trio.Nursery, certifies: bool = True) -> None:
+        self.key = NodeKey.generate()
+        self.instance = os.urandom(8)
+        self.certifies = certifies
+        self.router = Router(self.key.address, trio.current_time)
+        self.router.mesh = self
+        self.router.sessions = self
+        self.manager = LinkManager(self.key, self.instance, self.router, nursery, self)
+        self.arrived: list[bytes] = []
+        self.ups: list[Link] = []
+        self.downs: list[Link] = []
+        self.url = ""
+        self.changed = trio.Condition()
+        self._nursery = nursery
+
+    # Mesh
+    def next_hop(self, destination: bytes, arrival: Any) -> Any:
+        found = [link for link in self.router.links if link.peer_address == destination]
+        return found[0] if found else None
+
+    def receive_topology(self, link: Any, payload: bytes, now: float) -> None:
+        raise AssertionError("nobody sent topology")
+
+    # Sessions
+    def receive(self, packet: bytes, now: float, arrival: object) -> None:
+        self.arrived.append(packet[HEADER_SIZE:])
+        self._nursery.start_soon(self._tell)
+
+    # Neighbourhood
+    def link_up(self, link: Link) -> None:
+        link.certified = self.certifies
+        self.ups.append(link)
+        self._nursery.start_soon(self._tell)
+
+    def link_down(self, link: Link) -> None:
+        self.downs.append(link)
+        self._nursery.start_soon(self._tell)
+
+    def link_measured(self, link: Link) -> None:
+        self._nursery.start_soon(self._tell)
+
+    async def _tell(self) -> None:
+        async with self.changed:
+            self.changed.notify_all()
+
+    async def until(self, holds: Callable[[], Any]) -> None:
+        """Waits for something that a link causes."""
+        with trio.fail_after(WAIT):
+            async with self.changed:
+                while not holds():
+                    await self.changed.wait()
+
+    def send(self, destination: bytes, *payloads: bytes) -> Pile:
+        """Gives packets to the link towards `destination`, as a session would: when it asks."""
+        pile = Pile(self.key.address, destination, payloads)
+        self.router.ready(pile)
+        self.router.flush()
+        return pile
+
+    def run_soon(self, link: Link) -> Ending:
+        """Carries a dialled link; the result says how it ended."""
+        ending = Ending()
+        self._nursery.start_soon(ending.carry, self.manager, link)
+        return ending
+
+
+class Ending:
+    """Why a link ended."""
+
+    def __init__(self) -> None:
+        self.reason = ""
+        self.over = trio.Event()
+
+    async def carry(self, manager: LinkManager, link: Link) -> None:
+        self.reason = await manager.carry(link)
+        self.over.set()
+
+    async def wait(self) -> str:
+        with trio.fail_after(WAIT):
+            await self.over.wait()
+        return self.reason
+
+
+class Pile:
+    """A flow that has all its packets from the start."""
+
+    priority = BULK
+
+    def __init__(self, source: bytes, destination: bytes, payloads: tuple[bytes, ...]) -> None:
+        self.destination = destination
+        self.left = [
+            pack_header(DATA, BULK, len(payload), destination, source) + payload for payload in reversed(payloads)
+        ]
+
+    def next_packet(self, budget: int, now: float, link: object) -> bytes | None:
+        return self.left.pop() if self.left else None
+
+
+@asynccontextmanager
+async def listening(scheme: str, folder: Path, certifies: bool = True) -> AsyncIterator[tuple[Neighbour, Neighbour]]:
+    """One that listens at its `url`, and one that may dial it."""
+    async with trio.open_nursery() as nursery:
+        owner, dialler = Neighbour(nursery, certifies), Neighbour(nursery, certifies)
+        if scheme == "unix":
+            owner.url = await _control_socket(owner, folder / "control.sock", nursery)
+        else:
+            wanted = {"tcp": "tcp://127.0.0.1:0", "memory": f"memory:{folder}"}[scheme]
+            owner.url = await owner.manager.listen(wanted)
+        yield owner, dialler
+        nursery.cancel_scope.cancel()
+
+
+async def _control_socket(owner: Neighbour, path: Path, nursery: trio.Nursery) -> str:
+    """What a running node does on its control socket, for links alone."""
+    sock = trio.socket.socket(trio.socket.AF_UNIX)
+    await sock.bind(os.fspath(path))
+    sock.listen()
+
+    async def take(stream: trio.SocketStream) -> None:
+        assert await stream.receive_some(1) == LINKS
+        await owner.manager.take(stream, "unix")
+
+    nursery.start_soon(trio.serve_listeners, take, [trio.SocketListener(sock)])
+    return f"unix:{path}"
+
+
+@asynccontextmanager
+async def linked(scheme: str, folder: Path) -> AsyncIterator[tuple[Neighbour, Neighbour, Ending]]:
+    """Both, with one link up; and how it ended at the side that dialled."""
+    async with listening(scheme, folder) as (owner, dialler):
+        ending = dialler.run_soon(await dialler.manager.dial(owner.url, owner.key.public))
+        await dialler.until(lambda: dialler.ups)
+        await owner.until(lambda: owner.ups)
+        yield owner, dialler, ending

@@ -1,0 +1,202 @@
+"""What every transport must do. A new one is added to TRANSPORTS, with how it listens."""
+
+from __future__ import annotations
+
+import os
+from itertools import count
+from pathlib import Path
+
+import pytest
+import trio
+from trio.testing import MockClock
+
+from firefly.errors import BadHandshake
+from firefly.keys import NodeKey
+from firefly.packet import MAX_PAYLOAD
+from node.links import SCHEMES, LinkError, transport
+from node.links.manager import HALF_OPEN_PER_HOST, UNCERTIFIED_TIME
+from tests.node.links.neighbours import TRANSPORTS, WAIT, linked, listening
+
+every_transport = pytest.mark.parametrize("scheme", TRANSPORTS)
+
+
+@pytest.fixture
+def clock() -> MockClock:
+    """Virtual time that goes on only when nothing has moved on any socket for a while."""
+    return MockClock(autojump_threshold=0.02)
+
+
+def test_every_transport_is_here() -> None:
+    assert set(TRANSPORTS) == set(SCHEMES)
+
+
+@every_transport
+async def test_both_ends_know_whom_they_are_linked_with(scheme: str, tmp_path: Path) -> None:
+    async with linked(scheme, tmp_path) as (owner, dialler, _):
+        [theirs], [ours] = owner.ups, dialler.ups
+        assert (ours.peer_key, theirs.peer_key) == (owner.key.public, dialler.key.public)
+        assert (ours.peer_instance, theirs.peer_instance) == (owner.instance, dialler.instance)
+        assert ours.kind == theirs.kind == scheme
+        assert ours.url == owner.url
+        assert ours.hash == theirs.hash
+
+
+@every_transport
+async def test_packets_of_any_size_arrive_in_order_both_ways(scheme: str, tmp_path: Path) -> None:
+    sizes = [0, 1, 64, 1000, MAX_PAYLOAD, 3, MAX_PAYLOAD, MAX_PAYLOAD - 1, 40_000] * 20
+    there = [os.urandom(size) for size in sizes]
+    back = there[::-1]
+    async with linked(scheme, tmp_path) as (owner, dialler, _):
+        dialler.send(owner.key.address, *there)
+        owner.send(dialler.key.address, *back)
+        await owner.until(lambda: len(owner.arrived) == len(there))
+        await dialler.until(lambda: len(dialler.arrived) == len(back))
+        assert owner.arrived == there
+        assert dialler.arrived == back
+        [link] = dialler.ups
+        assert min(link.sent_bytes, link.received_bytes) > sum(sizes)
+
+
+@every_transport
+async def test_a_neighbour_that_reads_nothing_slows_the_sender_and_nobody_else(scheme: str, tmp_path: Path) -> None:
+    async with listening(scheme, tmp_path) as (owner, dialler):
+        link = await dialler.manager.dial(owner.url, None)
+        ending = dialler.run_soon(link)
+        await owner.until(lambda: owner.ups)
+        pump = owner.ups[0]._pump
+        pump._received = lambda data: pump.close()  # it stops reading at the first byte, and lets go
+        pile = dialler.send(owner.key.address, *[bytes(MAX_PAYLOAD)] * 2000)
+        assert await ending.wait()
+        assert len(pile.left) > 1000  # a link takes what the transport takes, not all that there is
+
+
+@every_transport
+async def test_a_wrong_node_is_not_linked(scheme: str, tmp_path: Path) -> None:
+    async with listening(scheme, tmp_path) as (owner, dialler):
+        with pytest.raises(BadHandshake):
+            await dialler.manager.dial(owner.url, NodeKey.generate().public)
+        assert not owner.ups
+        assert not dialler.ups
+
+
+@every_transport
+async def test_nobody_there_is_said_with_the_address(scheme: str, tmp_path: Path) -> None:
+    async with listening(scheme, tmp_path) as (owner, _):
+        url = owner.url
+    (tmp_path / "control.sock").unlink(missing_ok=True)
+    with pytest.raises(LinkError, match="nothing answers at") as caught:
+        await transport(url).dial(url)
+    assert url in caught.value.message
+    assert caught.value.cause
+
+
+@every_transport
+async def test_both_ends_hear_of_the_end(scheme: str, tmp_path: Path) -> None:
+    async with linked(scheme, tmp_path) as (owner, dialler, ending):
+        owner.ups[0].close("enough")
+        assert await ending.wait() == "the neighbour closed it"
+        await owner.until(lambda: owner.downs)
+        await dialler.until(lambda: dialler.downs)
+        assert not owner.router.links
+        assert not dialler.router.links
+
+
+@every_transport
+@pytest.mark.parametrize("noise", [b"\0\0\0\x20" + bytes(32), b"\xff\xff\xff\xff" + bytes(64), b"\0\0\0\0"])
+async def test_what_no_key_opens_ends_the_link_and_is_counted(scheme: str, tmp_path: Path, noise: bytes) -> None:
+    async with linked(scheme, tmp_path) as (owner, dialler, ending):
+        dialler.ups[0]._pump._sock.send(noise)
+        await ending.wait()
+        await owner.until(lambda: owner.downs)
+        assert owner.router.counters["link_errors"] == 1
+        with trio.fail_after(WAIT):  # it takes the next one
+            dialler.run_soon(await dialler.manager.dial(owner.url, owner.key.public))
+        await owner.until(lambda: len(owner.ups) == 2)
+
+
+@every_transport
+async def test_who_says_nothing_is_let_go(scheme: str, tmp_path: Path, clock: MockClock) -> None:
+    async with listening(scheme, tmp_path) as (owner, _):
+        stream = await transport(owner.url).dial(owner.url)
+        with trio.fail_after(WAIT):
+            assert await stream.receive_some(1) == b""
+        stream.socket.close()
+        assert owner.router.counters["bad_handshakes"] == 1
+        assert not owner.ups
+
+
+@every_transport
+async def test_half_open_handshakes_are_bounded(scheme: str, tmp_path: Path) -> None:
+    async with listening(scheme, tmp_path) as (owner, dialler):
+        module = transport(owner.url)
+        idle = [await module.dial(owner.url) for _ in range(HALF_OPEN_PER_HOST + 1)]
+        with trio.fail_after(WAIT):
+            assert await idle[0].receive_some(1) == b""  # the oldest makes room
+            dialler.run_soon(await dialler.manager.dial(owner.url, owner.key.public))
+        await owner.until(lambda: owner.ups)
+        for stream in idle:
+            stream.socket.close()
+
+
+@every_transport
+async def test_who_shows_no_certificate_is_let_go(scheme: str, tmp_path: Path, clock: MockClock) -> None:
+    async with listening(scheme, tmp_path, certifies=False) as (owner, dialler):
+        ending = dialler.run_soon(await dialler.manager.dial(owner.url, None))
+        began = trio.current_time()
+        reason = await ending.wait()
+        assert "certificate" in reason or reason == "the neighbour closed it"
+        assert trio.current_time() - began == pytest.approx(UNCERTIFIED_TIME, abs=1)
+
+
+@every_transport
+async def test_of_two_links_one_stays(scheme: str, tmp_path: Path) -> None:
+    async with linked(scheme, tmp_path) as (owner, dialler, _):
+        dialler.run_soon(await dialler.manager.dial(owner.url, owner.key.public))
+        await owner.until(lambda: len(owner.router.links) == 1 == len(owner.downs))
+        await dialler.until(lambda: len(dialler.router.links) == 1 == len(dialler.downs))
+        dialler.send(owner.key.address, b"still there")
+        await owner.until(lambda: owner.arrived == [b"still there"])
+
+
+@every_transport
+async def test_a_standing_link_is_dialled_until_somebody_answers(scheme: str, tmp_path: Path, clock: MockClock) -> None:
+    async with listening(scheme, tmp_path) as (owner, dialler):
+        standing = dialler.manager.keep(owner.url, owner.key.public)
+        assert dialler.manager.keep(owner.url, owner.key.public) is standing
+        for number in count(1):
+            await dialler.until(lambda number=number: len(dialler.ups) == number)
+            assert standing.state == "up"
+            if number == 3:
+                break
+            await owner.until(lambda number=number: len(owner.ups) == number)
+            owner.ups[-1].close("again")
+            await dialler.until(lambda number=number: len(dialler.downs) == number)
+
+
+async def test_one_name_has_one_listener_and_is_free_afterwards(tmp_path: Path) -> None:
+    async with listening("memory", tmp_path) as (owner, dialler):
+        with pytest.raises(LinkError, match="cannot listen"):
+            await dialler.manager.listen(owner.url)
+    async with listening("memory", tmp_path) as (again, _):
+        assert again.url == owner.url
+
+
+async def test_a_name_where_nobody_accepts_is_full_at_its_bound() -> None:
+    module = transport("memory:busy")
+    [listener], _ = await module.listen("memory:busy")
+    streams = [await module.dial("memory:busy") for _ in range(module.BACKLOG)]
+    with pytest.raises(LinkError, match="accepts nothing"):
+        await module.dial("memory:busy")
+    await listener.aclose()
+    for stream in streams:
+        assert await stream.receive_some(1) == b""
+        stream.socket.close()
+
+
+@pytest.mark.parametrize(
+    "url", ["tcp:nas", "tcp://", "tcp://nas", "tcp://nas:x", "tcp://nas:1/path", "memory:", "carrier-pigeon:nas"]
+)
+async def test_wrong_addresses_are_said_with_the_right_form(url: str) -> None:
+    with pytest.raises(LinkError) as caught:
+        await transport(url).dial(url)
+    assert caught.value.hint
