@@ -120,6 +120,7 @@ class Attachment:
     def _received(self, data: bytes) -> None:
         for frame in self._frames.feed(data):
             self.conversation.receive(INTERACTIVE, frame)
+        self._frames.check()
 
     def _control(self, message: Any) -> None:
         """The node answers in the order of the questions."""

@@ -72,6 +72,11 @@ class FrameReader:
             offset = end
         return frames, buffer[offset:]
 
+    def check(self) -> None:
+        """Raises BadFrame at once, not with the next bytes, if a length over the limit came behind good frames."""
+        if self._size >= self._wanted:
+            self.feed(b"")
+
     def rest(self) -> bytes:
         """What was fed and has not been handed out."""
         return b"".join(self._parts)

@@ -102,6 +102,7 @@ class Attachment:
         try:
             for frame in self._frames.feed(data):
                 self.conversation.receive(INTERACTIVE, frame)
+            self._frames.check()
         finally:
             router.end()
 

@@ -111,6 +111,7 @@ class Link:
         try:
             for ciphertext in self._frames.feed(data):
                 router.receive(self, self._opener.open(ciphertext), now)
+            self._frames.check()
             self.liveness.heard(now)
         finally:
             router.end()

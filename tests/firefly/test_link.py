@@ -256,9 +256,12 @@ def test_what_comes_behind_a_handshake_may_go_to_another_reader() -> None:
 
 def test_a_frame_over_the_limit_is_refused_even_behind_a_good_one() -> None:
     reader = FrameReader(10)
-    assert reader.feed(frame(b"good") + frame(bytes(11))) == [b"good"]
+    reader.check()
+    assert reader.feed(frame(b"good") + frame(bytes(9))[:5]) == [b"good"]
+    reader.check()
+    assert reader.feed(frame(bytes(9))[5:] + frame(bytes(11))[:4]) == [bytes(9)]
     with pytest.raises(BadFrame, match="at most 10"):
-        reader.feed(b"")
+        reader.check()
 
 
 def test_a_frame_in_many_parts_is_joined_once(monkeypatch: pytest.MonkeyPatch) -> None:
