@@ -12,17 +12,25 @@ MAX_EXPORTS = 4096
 
 
 class Export:
-    """An object that was passed to the peer; it goes when every copy is released."""
+    """An object that was passed to the peer; it goes when every copy is released, and whoever keeps it lets it go."""
 
-    __slots__ = ("copies", "entry", "server")
+    __slots__ = ("copies", "entry", "keepers", "server")
 
     def __init__(self, server: Any) -> None:
         self.server = server
         self.entry: Any = None
         self.copies = 0
+        self.keepers = 1
+
+    def keep(self) -> None:
+        """Somebody besides the peer has use for the object, until it calls `dismiss`."""
+        self.keepers += 1
 
     def dismiss(self) -> None:
-        """Tells the object that this peer cannot reach it any more."""
+        """One has no more use for it; with the last the object is told."""
+        self.keepers -= 1
+        if self.keepers:
+            return
         released = getattr(self.server, "released", None)
         if released is not None:
             released()

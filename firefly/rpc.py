@@ -54,7 +54,9 @@ FITS = 60_000
 
 
 class Dispatcher(Protocol):
-    """Who answers what a peer asks for."""
+    """Who answers what a peer asks for. `network` is how it reaches others (firefly/runtime/network.py)."""
+
+    network: Any
 
     def request(self, conversation: Conversation, lane: int, request: Request) -> IncomingCall | None:
         """Serves a call: None if it is answered already. May raise any GlowError."""

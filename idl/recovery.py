@@ -115,6 +115,8 @@ class Recovery:
         states = self._machine.parser_state.parse_conf.states
         stack = self._machine.parser_state.state_stack
         for level in range(len(stack), 0, -1):
+            if level > len(stack):
+                continue  # the last body was closed with what it was part of
             if {"RBRACE", "AT"} <= states[stack[level - 1]].keys() and self._takes(level, brace):
                 self._cut(level)
                 self._machine.feed_token(brace)

@@ -64,8 +64,10 @@ class Program:
 class AttachedResource(ForwardedObject):
     """The entry of a resource that an attached program owns."""
 
-    def __init__(self, far: Conversation, label: str, proto: str, schema: bytes, access: int | None) -> None:
-        super().__init__(far)
+    def __init__(
+        self, far: Conversation, resource: bytes, label: str, proto: str, schema: bytes, access: int | None
+    ) -> None:
+        super().__init__(far, resource)
         self.label = label
         self.proto = proto
         self.schema = schema
@@ -80,7 +82,7 @@ class Attachment:
     """One attached OS process. It is a Dispatcher: what it asks for goes to its own node's host, or to a session."""
 
     def __init__(self, peers: Peers, sock: socket.socket, *, program: Program | None = None) -> None:
-        self._peers = peers
+        self._peers = self.network = peers
         self._program = program
         self._attached = False
         self._frames = FrameReader(MAX_FRAME)
@@ -188,7 +190,7 @@ class Attachment:
         if resource in self._peers.host.resources:
             raise Denied("the id is registered already")
         access = program.access if program is not None else 2
-        entry = AttachedResource(self.conversation, register.label, register.proto, register.schema, access)
+        entry = AttachedResource(self.conversation, resource, register.label, register.proto, register.schema, access)
         self.registered[resource] = entry
         self._peers.host.resources[resource] = entry
         if self.on_registered is not None:
@@ -207,7 +209,7 @@ class Attachment:
         if peer is None:
             self._peers.host.workers.run(Errand(lambda: self._bridge_later(near, target, request)))
             return near
-        return bridge(near, peer, request)
+        return bridge(near, peer, request, request.resource)
 
     def _target(self, message: Any) -> bytes:
         target = message.peer
@@ -228,7 +230,7 @@ class Attachment:
             if near.gone:
                 raise CallCancelled("the caller gave up")
             if near.conversation.closed is None:
-                bridge(near, peer, request)
+                bridge(near, peer, request, request.resource)
         except GlowError as error:
             if near.conversation.closed is None:
                 near.fail(*encode_error(error))
@@ -240,7 +242,8 @@ class Attachment:
             self._peers.host.notified_from(self._caller, conversation, lane, notification)
             return
         conversation.admit(notification.resource, check_values(notification.arguments))
-        received, early = Waiting(conversation, lane, notification, None), self._early.get(target)
+        received = Waiting(conversation, lane, notification, None, notification.resource)
+        early = self._early.get(target)
         peer = self._peers.peer(target)
         if early is not None:
             early.append(received)
@@ -261,7 +264,7 @@ class Attachment:
         try:
             peer = await self._peers.reach(target)
         except GlowError:
-            for near, _, notification, _ in self._early.pop(target):
+            for near, _, notification, _, _ in self._early.pop(target):
                 self._peers.count("notifications_lost")
                 near.release_all(notification.capabilities)
                 near.consumed(notification.resource, sum(map(len, notification.arguments)))

@@ -20,6 +20,7 @@ from firefly.errors import BadMessage, Busy, GlowError, encode_error
 from firefly.exports import MAX_EXPORTS, Export
 from firefly.messages import ARGUMENTS, INLINE_LIMIT, RESULTS, Cancel, Capabilities, Item, Notify, Request
 from firefly.rpc import CAPABILITY_SIZE, Conversation
+from firefly.runtime.capabilities import release_copy
 
 
 class BridgedOutgoing(OutgoingCall):
@@ -99,9 +100,9 @@ class BridgedIncoming(IncomingCall):
 
 
 def bridge(
-    near: BridgedIncoming, far: Conversation, request: Request, *, attached_caller: Any = None
+    near: BridgedIncoming, far: Conversation, request: Request, resource: bytes, *, attached_caller: Any = None
 ) -> BridgedIncoming | None:
-    """Sends `request` on to `far`; with `attached_caller` to an attached program, which is told who calls.
+    """Sends `request` on to `resource` at `far`; with `attached_caller` to a program, which is told who calls.
 
     Returns `near`, None if it is answered already. Raises what ended `far`; Busy if it is a program that does not read
     what waits for it.
@@ -114,11 +115,11 @@ def bridge(
     listed = pass_capabilities(near.conversation, far, request.capabilities)
     arguments = _fit(far, request.arguments)
     if attached_caller is None:
-        onward = Request(call.number, request.resource, request.selector, request.deadline, None, arguments, listed)
+        onward = Request(call.number, resource, request.selector, request.deadline, None, arguments, listed)
     else:
         onward = AttachedRequest(
             call.number,
-            request.resource,
+            resource,
             request.selector,
             request.deadline,
             None,
@@ -160,12 +161,13 @@ def _fit(conversation: Conversation, value: Raw) -> Raw:
 
 
 class Waiting(NamedTuple):
-    """Notifications that were admitted, and wait for the credit of their owner."""
+    """Notifications that were admitted, and wait for the credit of `resource`, which is their owner's id for it."""
 
     near: Conversation
     lane: int
     notification: Notify
     caller: Any
+    resource: bytes
 
 
 class Notifications:
@@ -178,13 +180,13 @@ class Notifications:
         self.far = far
         self._waiting: dict[bytes, deque[Waiting]] = {}
 
-    def forward(self, near: Conversation, lane: int, notification: Notify, caller: Any) -> None:
-        """Sends notifications on, or keeps them; with `caller` to an attached program, which is told who calls."""
-        near.admit(notification.resource, check_values(notification.arguments))
-        self.forward_admitted(Waiting(near, lane, notification, caller))
+    def forward(self, received: Waiting) -> None:
+        """Sends notifications on, or keeps them; with a `caller` to an attached program, which is told who calls."""
+        received.near.admit(received.notification.resource, check_values(received.notification.arguments))
+        self.forward_admitted(received)
 
     def forward_admitted(self, received: Waiting) -> None:
-        resource = received.notification.resource
+        resource = received.resource
         waiting = self._waiting.get(resource)
         if waiting is not None:
             waiting.append(received)
@@ -215,8 +217,8 @@ class Notifications:
 
     def _send(self, received: Waiting) -> None:
         """Sends, or loses if the owner is gone: either way the sender has its room back."""
-        near, lane, notification, caller = received
-        far, resource, values = self.far, notification.resource, notification.arguments
+        near, lane, notification, caller, resource = received
+        far, values = self.far, notification.arguments
         size = sum(map(len, values))
         if far.closed is None:
             listed = pass_capabilities(near, far, notification.capabilities)
@@ -224,16 +226,15 @@ class Notifications:
                 values = [_fit(far, values[0])]
             far.spend(resource, size)
             need = min(size, INLINE_LIMIT) + CAPABILITY_SIZE * len(listed or ())
-            far.append(lane, _onward(notification, values, listed, caller, lane), need)
+            far.append(lane, _onward(resource, notification.selector, values, listed, caller, lane), need)
         else:
             near.release_all(notification.capabilities)
-        near.consumed(resource, size)
+        near.consumed(notification.resource, size)
 
 
 def _onward(
-    notification: Notify, values: list[Raw], listed: Capabilities | None, caller: Any, lane: int
+    resource: bytes, selector: int, values: list[Raw], listed: Capabilities | None, caller: Any, lane: int
 ) -> Notify | AttachedNotify:
-    resource, selector = notification.resource, notification.selector
     if caller is None:
         return Notify(resource, selector, values, listed)
     return AttachedNotify(resource, selector, values, listed, caller, lane)
@@ -255,13 +256,28 @@ class PassedObject:
             self._source.release(self._resource, self.copies)
 
 
+class HandedOnObject:
+    """An object of a third node that was handed on to an attached program; released there, its owner hears of it."""
+
+    def __init__(self, network: Any, node: bytes, resource: bytes) -> None:
+        self._network = network
+        self._node = node
+        self._resource = resource
+
+    def released(self) -> None:
+        release_copy(self._network, self._node, self._resource)
+
+
 def pass_capabilities(source: Conversation, target: Conversation, listed: Capabilities | None) -> Capabilities | None:
     """Makes what `source` passed reachable for the peer of `target`, and sees to its release."""
-    for resource, _ in listed or ():
+    for resource, node in listed or ():
+        if node != _home_of(source):
+            _hand_on(target, node, resource)
+            continue
         export = target.exports.get(resource)
         if export is None and len(target.exports) < MAX_EXPORTS:
             export = target.exports[resource] = Export(PassedObject(source, resource))
-            export.entry = ForwardedObject(source)
+            export.entry = ForwardedObject(source, resource)
         if export is None or not isinstance(export.server, PassedObject) or not export.server.comes_from(source):
             source.release(resource)  # no room, or an id that is another object's: it leads nowhere
             continue
@@ -270,21 +286,39 @@ def pass_capabilities(source: Conversation, target: Conversation, listed: Capabi
     return listed
 
 
+def _home_of(conversation: Conversation) -> bytes:
+    """The node whose objects the peer passes as its own; those of any other were introduced by their owner."""
+    if conversation.peer is not None:
+        return conversation.peer.address  # type: ignore[no-any-return]
+    return conversation.dispatcher.network.address  # type: ignore[no-any-return]
+
+
+def _hand_on(target: Conversation, node: bytes, resource: bytes) -> None:
+    """A node tells the owner itself when it has done with the object; an attached program tells only this node."""
+    if target.peer is None and len(target.exports) < MAX_EXPORTS:
+        handed_on = HandedOnObject(target.dispatcher.network, node, resource)
+        export = target.exports.setdefault(resource, Export(handed_on))
+        if isinstance(export.server, HandedOnObject):
+            export.copies += 1
+
+
 class ForwardedObject:
-    """The entry of an object that lives behind another conversation."""
+    """The entry of an object that lives behind another conversation, where its id is `resource`."""
 
     access: int | None = None
 
-    def __init__(self, far: Conversation) -> None:
+    def __init__(self, far: Conversation, resource: bytes) -> None:
         self._far = far
+        self._resource = resource
         self._notifications = Notifications(far)
 
     def request(self, conversation: Conversation, lane: int, request: Request, caller: Any) -> IncomingCall | None:
         near = BridgedIncoming(conversation, request.call, lane)
-        return bridge(near, self._far, request, attached_caller=caller_wire(self._far, caller))
+        return bridge(near, self._far, request, self._resource, attached_caller=caller_wire(self._far, caller))
 
     def notified(self, conversation: Conversation, lane: int, notification: Notify, caller: Any) -> None:
-        self._notifications.forward(conversation, lane, notification, caller_wire(self._far, caller))
+        told = caller_wire(self._far, caller)
+        self._notifications.forward(Waiting(conversation, lane, notification, told, self._resource))
 
 
 def caller_wire(far: Conversation, caller: Any) -> Any:

@@ -18,11 +18,10 @@ from node.certificates import ADMIN, MEMBER
 from node.directory import Directory, Entry, Resource
 from node.doorkeeper import Doorkeeper
 from node.host import ProcessHost
+from node.introductions import Introductions
 from node.node import Node, platform_name
 from node.pairing import Invite, InviteRefusedError
 
-INTRODUCED = 60.0
-"""Seconds that an introduction is held until it is used."""
 SELF = "self"
 
 
@@ -41,6 +40,7 @@ class NodeProcess(core.NodeServer):
         self._processes = processes
         self._doorkeeper = doorkeeper
         self._stop = stop
+        self._introductions = Introductions(node.peers.host, node.caller_of, node.start_soon)
 
     # --- looking
 
@@ -281,21 +281,7 @@ class NodeProcess(core.NodeServer):
     def introduce(self, id: bytes, key: bytes, narrowing: bytes) -> bytes:
         """Makes a fresh id for `id` that only the node with `key` can use, with the caller's rights."""
         call = current_call()
-        host = self._node.peers.host
-        entry = host.find(call.conversation, id)
-        if entry is None:
-            raise NoSuchResource("there is no such object here for this caller")
-        fresh = os.urandom(16)
-        introduced = Introduced(entry, call.caller, key)
-        host.resources[fresh] = introduced
-        self._node.start_soon(self._hold, fresh, introduced)
-        return fresh
-
-    async def _hold(self, fresh: bytes, introduced: Introduced) -> None:
-        with trio.move_on_after(INTRODUCED):
-            await introduced.used.wait()
-        if not introduced.used.is_set():
-            self._node.peers.host.resources.pop(fresh, None)
+        return self._introductions.make(call.conversation, call.caller, id, key)
 
     # --- who may
 
@@ -308,30 +294,6 @@ class NodeProcess(core.NodeServer):
     def _local_only(self) -> None:
         if not current_call().caller.local:
             raise Denied("only this device's own user may do this", hint="run it on the device itself")
-
-
-class Introduced:
-    """An object that was handed on: for one node, with the rights of whoever gave it."""
-
-    access = None
-
-    def __init__(self, entry: Any, giver: Caller, receiver: bytes) -> None:
-        self._entry = entry
-        self._giver = giver
-        self._receiver = receiver
-        self.used = trio.Event()
-
-    def _check(self, caller: Caller) -> Caller:
-        if caller.key != self._receiver:
-            raise NoSuchResource("there is no such resource here")
-        self.used.set()
-        return self._giver
-
-    def request(self, conversation: Any, lane: int, request: Any, caller: Caller) -> Any:
-        return self._entry.request(conversation, lane, request, self._check(caller))
-
-    def notified(self, conversation: Any, lane: int, notification: Any, caller: Caller) -> None:
-        self._entry.notified(conversation, lane, notification, self._check(caller))
 
 
 def _require(caller: Caller, role: int) -> None:

@@ -155,6 +155,9 @@ class Peers:
         return introduced
 
     def close(self) -> None:
+        """Tells the peers, as far as the links take it at once, and ends every conversation."""
         for session in list(self._conversations):
             self._close(session, Interrupted("this node is stopping"))
+            session.close("the node is stopping", trio.current_time())
         self._loopback.close()
+        self.router.flush(True)

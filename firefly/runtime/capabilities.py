@@ -36,8 +36,27 @@ def decode_with(
     try:
         return codec.decode_passing(value, bind)
     finally:
-        for resource, _ in unclaimed.values():
-            conversation.release(resource)
+        for resource, node in unclaimed.values():
+            release_passed(network, conversation, resource, node)
+
+
+def release_passed(network: Network, conversation: Conversation, resource: bytes, node: bytes) -> None:
+    """Lets a copy go that came through `conversation`: told to whoever counts it.
+
+    That is the peer, or for what it handed on the owner; an attached program tells its own node in any case.
+    """
+    passer = conversation.peer
+    if passer is None or passer.address == node:
+        conversation.release(resource)
+    else:
+        release_copy(network, node, resource)
+
+
+def release_copy(network: Network, node: bytes, resource: bytes) -> None:
+    """Tells the owner of an object that was handed on to us. With no session it has forgotten the object anyway."""
+    owner = network.peer(node)
+    if owner is not None:
+        owner.conversation.release(resource)
 
 
 async def describe_passing(

@@ -12,7 +12,7 @@ from firefly.calls import OutgoingCall
 from firefly.errors import Interrupted, InvalidArgument
 from firefly.outbox import VALUE_OVERHEAD, Run
 from firefly.rpc import Conversation
-from firefly.runtime.capabilities import decode_with, describe_passing, run_later
+from firefly.runtime.capabilities import decode_with, describe_passing, release_passed, run_later
 from firefly.runtime.context import time_left
 from firefly.runtime.method import Capability, Method
 from firefly.runtime.network import RETRIES, Network, Peer, wait_for
@@ -63,13 +63,13 @@ class Stub(Capability):
     def release(self) -> None:
         """Lets the object at the owner go; the stub is of no more use."""
         held, self._held = self._held, None
-        if held is not None:
-            held.release(self._resource)
+        if held is not None and self._network is not None:
+            release_passed(self._network, held, self._resource, self._node)
 
     def __del__(self) -> None:
         held = getattr(self, "_held", None)  # a stub whose making failed has none
         if held is not None:
-            run_later(self._token, held.release, self._resource)
+            run_later(self._token, release_passed, self._network, held, self._resource, self._node)
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self._resource.hex()} at {self._node.hex()}>"

@@ -246,3 +246,12 @@ def test_a_damaged_file_is_read_without_an_exception(text: str, changes: list[tu
         text = text[:index] + piece + text[index + removed :]
     file, report = read(text)
     assert file.declarations or report.errors or not text.strip()
+
+
+def test_bodies_that_end_together_are_all_closed() -> None:
+    """Found by search: closing an inner body took the outer one off the parser's stack with it."""
+    text = OWN[0]
+    index = int(0.943359375 * 2500)
+    file, report = read(text[:index] + "struct {" + text[index:2500])
+    assert file.declarations
+    assert report.errors
