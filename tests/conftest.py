@@ -1,6 +1,6 @@
 """Profiles of hypothesis: no wall clock decides over a test, and every run of a version tries the same examples.
 
-`pytest --hypothesis-profile=deep` searches for longer, from a new seed each time, which it prints when it finds something.
+`pytest --hypothesis-profile=deep` searches for longer, each time from a new seed; what it finds it prints.
 """
 
 from hypothesis import settings
