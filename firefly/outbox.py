@@ -25,6 +25,8 @@ from firefly.packet import BULK, INTERACTIVE
 
 MAX_MESSAGES = 1024
 MAX_BYTES = 4 * 2**20
+BATCH = 24
+"""Answers that are worth a packet of their own: the caller works on them while the next ones are made."""
 RUN_LIMIT = 60_000
 """Bytes after which a run of notifications or items starts a new message, so that a run always fits one record."""
 VALUE_OVERHEAD = 16
@@ -98,13 +100,14 @@ class Outbox:
     def waiting(self, lane: int) -> bool:
         return bool(self._queues.get(lane)) or (lane == BULK and bool(self._transfers))
 
-    def append(self, lane: int, message: Any, size: int) -> None:
-        """Queues one message whose values have `size` bytes."""
+    def append(self, lane: int, message: Any, size: int) -> int:
+        """Queues one message whose values have `size` bytes; returns how many wait now."""
         queue = self._queues[lane]
         if queue and queue[-1][1] == 0:
             self._close(queue[-1][0])
         queue.append((message, size + OVERHEAD))
         self._count(1, size + OVERHEAD)
+        return len(queue)
 
     def append_to_run(
         self,

@@ -40,7 +40,7 @@ from firefly.messages import (
     decode_record,
 )
 from firefly.notices import Notices
-from firefly.outbox import Outbox, Run
+from firefly.outbox import BATCH, Outbox, Run
 from firefly.packet import BULK, INTERACTIVE
 
 MAX_CALLS = 1024
@@ -138,11 +138,8 @@ class Conversation:
     # --- sending
 
     def append(self, lane: int, message: Any, size: int) -> None:
-        if self.closed is None:
-            idle = not self.outbox.waiting(lane)
-            self.outbox.append(lane, message, size)
-            if idle:
-                self._wake(lane)
+        if self.closed is None and self.outbox.append(lane, message, size) == 1:
+            self._wake(lane)
 
     @property
     def full(self) -> bool:
@@ -167,12 +164,11 @@ class Conversation:
             raise self.closed
         size = len(arguments)
         value = arguments if size < FITS else self.stow(arguments)
-        number, lane, outbox = call.number, call.lane, self.outbox
+        number, lane = call.number, call.lane
         self.calls[number] = call
-        idle = not outbox.waiting(lane)
         need = len(value) if capabilities is None else len(value) + CAPABILITY_SIZE * len(capabilities)
-        outbox.append(lane, Request(number, resource, selector, deadline, None, Raw(value), capabilities), need)
-        if idle:
+        request = Request(number, resource, selector, deadline, None, Raw(value), capabilities)
+        if self.outbox.append(lane, request, need) == 1:
             self._wake(lane)
 
     def call_with(self, call: OutgoingCall, request: Request, size: int) -> None:
@@ -242,7 +238,10 @@ class Conversation:
         stowed = value if size < FITS else self.stow(bytes(value))
         raw = stowed if isinstance(stowed, Raw) else Raw(stowed)
         need = len(raw) if capabilities is None else len(raw) + CAPABILITY_SIZE * len(capabilities)
-        self.append(lane, Result(number, raw, capabilities), need)
+        if self.closed is None:
+            waiting = self.outbox.append(lane, Result(number, raw, capabilities), need)
+            if waiting == 1 or not waiting % BATCH:
+                self._wake(lane)
         return None
 
     def _served(self, number: int) -> None:

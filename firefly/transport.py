@@ -38,7 +38,7 @@ class FramedSocket:
         self._rest: memoryview | None = None
         self._writer: trio.lowlevel.Task | None = None
         self._woken = False
-        self._busy = False
+        self._reading = self._writing = False
         self._written: trio.Event | None = None
         self._failed: OSError | None = None
         self.closed = False
@@ -55,9 +55,14 @@ class FramedSocket:
 
         While something is read or written nothing is begun: a frame must not overtake, or split, the one in hand.
         """
-        if self._busy or self.closed:
+        if self._reading or self._writing or self.closed:
             return
         if not now or self._rest is not None or self._woken or self._write():
+            self._wake()
+
+    def hurry(self) -> None:
+        """There is enough for a frame: it is written at once if the socket is idle, also while something is read."""
+        if not self._writing and not self.closed and self._rest is None and self._write():
             self._wake()
 
     def _wake(self) -> None:
@@ -69,11 +74,11 @@ class FramedSocket:
 
     def _write(self) -> bool:
         """Writes until nothing is left (False), or the socket is full or WORK_LIMIT bytes went (True)."""
-        self._busy = True
+        self._writing = True
         try:
             left = self._write_frames()
         finally:
-            self._busy = False
+            self._writing = False
         if not left and self._written is not None:
             self._written.set()
         return left
@@ -142,11 +147,11 @@ class FramedSocket:
             self.received_bytes += len(data)
             since_turn += len(data)
             size = LARGE_READ if len(data) == size else SMALL_READ
-            self._busy = True
+            self._reading = True
             try:
                 self._received(data)
             finally:
-                self._busy = False
+                self._reading = False
             if self.closed:
                 return
             if self._rest is None and self._write():

@@ -11,6 +11,7 @@ import trio
 from firefly.errors import GlowError, Interrupted, ProtocolError, Unreachable
 from firefly.keys import NodeKey
 from firefly.loopback import Loopback
+from firefly.outbox import BATCH
 from firefly.rpc import Conversation
 from firefly.runtime import Caller, Host, Workers
 from firefly.sessions import Sessions
@@ -75,6 +76,8 @@ class Peers:
     def opened(self, session: Any) -> Any:
         def wake(lane: int) -> None:
             session.send_waiting(lane, trio.current_time())
+            if conversation.outbox.count >= BATCH:
+                self.router.hurry(session.peer_address)
             self.router.flush(len(conversation.calls) + len(conversation.serving) == 1)
 
         conversation = Conversation(

@@ -46,6 +46,7 @@ class Link(Protocol):
 
     def receive_probe(self, payload: bytes, now: float) -> None: ...
     def kick(self, now: bool = False) -> None: ...
+    def hurry(self) -> None: ...
 
 
 class Mesh(Protocol):
@@ -133,6 +134,12 @@ class Router:
             touched, self._touched = self._touched, set()
             for link in touched:
                 link.kick(now)
+
+    def hurry(self, destination: bytes) -> None:
+        """Lets the link to a neighbour write at once, also while a batch is being received."""
+        link = self.mesh.next_hop(destination, None)
+        if link is not None and link.peer_address == destination:
+            link.hurry()
 
     # --- what arrives
 

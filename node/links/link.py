@@ -79,6 +79,9 @@ class Link:
     def kick(self, now: bool = False) -> None:
         self._pump.kick(now)
 
+    def hurry(self) -> None:
+        self._pump.hurry()
+
     def topology_flow(self, make: Callable[[], Any]) -> Any:
         """The one flow of this link's TOPOLOGY packets."""
         if self._topology is None:

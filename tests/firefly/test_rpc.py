@@ -36,6 +36,7 @@ from firefly.messages import (
     encode,
     transfer_mark,
 )
+from firefly.outbox import BATCH
 from firefly.packet import BULK, INTERACTIVE
 from firefly.rpc import MAX_CALLS, Conversation
 from tests.firefly.mutation import garbage
@@ -676,3 +677,29 @@ def test_whatever_comes_only_bad_message_is_raised(records: list[bytes], data: s
         for record in records:
             pair.far.receive(data.draw(st.sampled_from([INTERACTIVE, BULK])), record)
     pair.far.close(CallCancelled("over"))
+
+
+def test_every_so_many_answers_the_transport_is_asked_to_take_them() -> None:
+    """So that the caller works on the first while the next are made."""
+    asked: list[int] = []
+
+    class Answering:
+        network = None
+
+        def request(self, conversation: Conversation, lane: int, request: Request) -> None:
+            conversation.answer(lane, request.call, NIL)
+
+        def notified(self, conversation: Conversation, lane: int, notification: Notify) -> None: ...
+
+        def signed(self, conversation: Conversation, envelopes: list[bytes]) -> None: ...
+
+    conversation = Conversation(
+        Answering(),
+        odd=False,
+        wake=lambda lane: asked.append(conversation.outbox.count),
+        now=lambda: 0.0,
+        round_trip=lambda: 0.0,
+    )
+    numbers = range(1, 2 * (2 * BATCH + 5), 2)
+    conversation.receive(INTERACTIVE, encode([Request(number, ID, 1, None, None, NIL, None) for number in numbers]))
+    assert asked == [1, BATCH, 2 * BATCH]

@@ -9,6 +9,7 @@ from itertools import pairwise
 
 import pytest
 import trio
+import trio.lowlevel
 from trio.testing import wait_all_tasks_blocked
 
 from firefly.errors import BadMessage
@@ -277,3 +278,52 @@ async def test_a_reader_that_always_has_something_lets_others_have_their_turn(pa
         await far.until(30 * WORK_LIMIT)
     steps = [after - before for before, after in pairwise(turns)]
     assert max(steps) <= 2 * WORK_LIMIT
+
+
+async def test_what_is_enough_for_a_frame_leaves_while_something_is_read(pair: tuple[End, End]) -> None:
+    near, far = pair
+    seen: list[bytes] = []
+
+    def hurrying(data: bytes) -> None:
+        near.waiting.append(b"early")
+        near.pump.kick(True)  # waits until all is read
+        assert near.waiting
+        near.pump.hurry()
+        assert not near.waiting
+        seen.append(far.sock.recv(100))
+        near.data += data
+
+    near.pump._received = hurrying
+    async with running(near):
+        far.sock.sendall(b"go")
+        with trio.fail_after(5):
+            while not near.data:
+                await trio.lowlevel.checkpoint()
+    assert seen == [b"early"]
+
+
+async def test_hurry_does_not_overtake_what_is_being_written(pair: tuple[End, End]) -> None:
+    near, far = pair
+    frames = deque([b"first ", b"second"])
+
+    def next_frame() -> bytes | None:
+        near.pump.hurry()  # what taking a frame causes
+        return frames.popleft() if frames else None
+
+    near.pump._next_frame = next_frame
+    async with running(near, far):
+        near.pump.kick(True)
+        assert await far.until(12) == b"first second"
+
+
+async def test_hurry_waits_behind_what_the_socket_has_not_taken(pair: tuple[End, End]) -> None:
+    near, far = pair
+    big = bytes(WORK_LIMIT)
+    async with running(near):
+        near.send(big, now=True)
+        assert near.pump.blocked
+        near.waiting.append(b"later")
+        near.pump.hurry()
+        assert near.waiting
+        async with running(far):
+            assert await far.until(len(big) + 5) == big + b"later"

@@ -1,0 +1,249 @@
+"""What a node does with each packet, given who sent it and where it is to go."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from firefly.errors import BadPacket, ProtocolError
+from firefly.packet import (
+    BULK,
+    CONTROL,
+    DATA,
+    HANDSHAKE,
+    HEADER_SIZE,
+    INTERACTIVE,
+    MAX_PAYLOAD,
+    PROBE,
+    TOPOLOGY,
+    UNREACHABLE,
+    UnreachableReason,
+    pack_header,
+    parse_unreachable,
+)
+from node.queues import LinkQueue
+from node.router import UNREACHABLE_PER_SECOND, Router
+
+OWN, NEAR, FAR, NOWHERE = (bytes([number]) * 16 for number in range(1, 5))
+BUDGET = 1 << 20
+
+
+class FakeLink:
+    """A link that writes when the test asks."""
+
+    def __init__(self, peer: bytes, certified: bool = True) -> None:
+        self.peer_key = peer * 2
+        self.peer_address = peer
+        self.certified = certified
+        self.queue = LinkQueue(self)
+        self.probes: list[bytes] = []
+        self.kicks: list[bool] = []
+        self.hurried = 0
+
+    def receive_probe(self, payload: bytes, now: float) -> None:
+        self.probes.append(payload)
+
+    def kick(self, now: bool = False) -> None:
+        self.kicks.append(now)
+
+    def hurry(self) -> None:
+        self.hurried += 1
+
+    def sent(self) -> list[bytes]:
+        return self.queue.next_bundle(BUDGET, 0.0)
+
+
+class World:
+    """A router between `near` and `far`, behind which FAR lies; its mesh and sessions note what they get."""
+
+    def __init__(self) -> None:
+        self.near, self.far = FakeLink(NEAR), FakeLink(b"r" * 16)
+        self.routes: dict[bytes, Any] = {NEAR: self.near, FAR: self.far}
+        self.topology: list[bytes] = []
+        self.arrived: list[bytes] = []
+        self.now = 0.0
+        self.router = Router(OWN, lambda: self.now)
+        self.router.mesh = self
+        self.router.sessions = self
+        self.router.links |= {self.near, self.far}
+
+    def next_hop(self, destination: bytes, arrival: Any) -> Any:
+        return self.routes.get(destination)
+
+    def receive_topology(self, link: Any, payload: bytes, now: float) -> None:
+        self.topology.append(payload)
+
+    def receive(self, packet: bytes, now: float, arrival: object) -> None:
+        self.arrived.append(packet)
+
+    def take(self, *packets: bytes) -> None:
+        self.router.begin()
+        try:
+            self.router.receive(self.near, b"".join(packets), self.now)
+        finally:
+            self.router.end()
+
+
+@pytest.fixture
+def world() -> World:
+    return World()
+
+
+def packet(destination: bytes, payload: bytes = b"payload", kind: int = DATA, priority: int = INTERACTIVE) -> bytes:
+    return pack_header(kind, priority, len(payload), destination, NEAR) + payload
+
+
+def with_hops(given: bytes, hops: int) -> bytes:
+    return given[:1] + bytes((hops,)) + given[2:]
+
+
+@pytest.mark.parametrize("kind", [DATA, HANDSHAKE, UNREACHABLE])
+def test_what_is_for_this_node_goes_to_its_sessions(world: World, kind: int) -> None:
+    first, second = packet(OWN, b"a", kind), packet(OWN, b"b" * 9000, kind)
+    world.take(first, second)
+    assert world.arrived == [first, second]
+
+
+def test_what_is_for_another_goes_on_with_one_hop_less(world: World) -> None:
+    given = with_hops(packet(FAR), 7)
+    world.take(given, packet(OWN))
+    assert world.far.sent() == [with_hops(given, 6)]
+    assert world.far.kicks == [True]
+    assert world.router.counters["forwarded"] == 1
+
+
+def test_control_is_between_neighbours_and_never_forwarded(world: World) -> None:
+    world.take(packet(FAR, b"t", TOPOLOGY, CONTROL), packet(FAR, b"p", PROBE, CONTROL))
+    assert world.topology == [b"t"]
+    assert world.near.probes == [b"p"]
+    assert not world.far.sent()
+
+
+@pytest.mark.parametrize("kind", [TOPOLOGY, PROBE])
+def test_control_of_another_priority_ends_the_link(world: World, kind: int) -> None:
+    with pytest.raises(BadPacket):
+        world.take(packet(OWN, b"", kind, BULK))
+
+
+def test_an_uncertified_neighbour_may_say_control_and_nothing_else(world: World) -> None:
+    world.near.certified = False
+    world.take(packet(OWN), packet(FAR), packet(OWN, b"t", TOPOLOGY, CONTROL))
+    assert (world.arrived, world.far.sent(), world.topology) == ([], [], [b"t"])
+    assert world.router.counters["uncertified"] == 2
+
+
+@pytest.mark.parametrize(
+    ("given", "reason"),
+    [(packet(NOWHERE), UnreachableReason.NO_ROUTE), (with_hops(packet(FAR), 1), UnreachableReason.HOP_LIMIT)],
+)
+def test_the_sender_is_told_what_cannot_go_on(world: World, given: bytes, reason: UnreachableReason) -> None:
+    world.take(given)
+    [hint] = world.near.sent()
+    assert hint[0] & 15 == UNREACHABLE
+    assert (hint[8:24], hint[24:40]) == (NEAR, OWN)
+    found, quoted = parse_unreachable(hint[HEADER_SIZE:])
+    assert found == reason
+    assert given[HEADER_SIZE:].startswith(quoted)
+    assert len(hint) <= len(given) + 8
+
+
+def test_hints_are_never_about_hints_and_never_too_many(world: World) -> None:
+    world.take(packet(NOWHERE, b"hint", UNREACHABLE), packet(NOWHERE, b""))
+    assert not world.near.sent()
+    world.take(*[packet(NOWHERE)] * (UNREACHABLE_PER_SECOND + 50))
+    assert len(world.near.sent()) == UNREACHABLE_PER_SECOND
+    world.now = 1.5
+    world.take(packet(NOWHERE))
+    assert len(world.near.sent()) == 1
+
+
+def test_nothing_goes_back_where_it_came_from(world: World) -> None:
+    world.take(packet(NEAR))
+    [hint] = world.near.sent()
+    assert hint[0] & 15 == UNREACHABLE
+
+
+@pytest.mark.parametrize(
+    "bundle",
+    [
+        packet(OWN)[:-1],
+        packet(OWN)[: HEADER_SIZE - 1],
+        packet(OWN) + b"x",
+        b"\x21" + packet(OWN)[1:],
+        pack_header(DATA, BULK, MAX_PAYLOAD + 1, OWN, NEAR) + bytes(MAX_PAYLOAD + 1),
+    ],
+    ids=["cut payload", "cut header", "a byte too many", "another version", "too long"],
+)
+def test_a_bundle_that_is_none_ends_the_link(world: World, bundle: bytes) -> None:
+    with pytest.raises(BadPacket):
+        world.take(bundle)
+
+
+@given(st.binary(max_size=300), st.integers(0, 60), st.integers(0, 7))
+def test_no_bytes_do_anything_else(noise: bytes, place: int, bit: int) -> None:
+    world = World()
+    mutated = bytearray(packet(FAR) + packet(OWN))
+    mutated[place] ^= 1 << bit
+    for bundle in (noise, bytes(mutated)):
+        try:
+            world.take(bundle)
+        except ProtocolError:
+            continue
+
+
+class Flow:
+    """A lane of a session of this node."""
+
+    priority = INTERACTIVE
+
+    def __init__(self, destination: bytes, *payloads: bytes) -> None:
+        self.destination = destination
+        self.packets = [packet(destination, payload) for payload in payloads]
+
+    def next_packet(self, budget: int, now: float, link: object) -> bytes | None:
+        return self.packets.pop(0) if self.packets else None
+
+
+def test_a_flow_waits_for_a_route_and_moves_when_it_changes(world: World) -> None:
+    flow = Flow(NOWHERE, b"one", b"two")
+    world.router.ready(flow)
+    assert not world.near.sent()
+    world.routes[NOWHERE] = world.near
+    world.router.routes_changed()
+    assert world.near.kicks
+    world.routes[NOWHERE] = world.far
+    world.router.routes_changed()
+    assert not world.near.sent()
+    assert len(world.far.sent()) == 2
+
+
+def test_what_waits_for_a_link_that_ends_goes_another_way(world: World) -> None:
+    given, flow = with_hops(packet(FAR), 9), Flow(FAR, b"own")
+    world.take(given)
+    world.router.ready(flow)
+    world.routes[FAR] = other = FakeLink(FAR)
+    world.router.links.add(other)
+    world.router.link_gone(world.far)
+    assert sorted(other.sent()) == sorted([with_hops(given, 8), packet(FAR, b"own")])
+    assert world.far not in world.router.links
+
+
+def test_nothing_is_written_while_a_batch_is_read(world: World) -> None:
+    world.router.begin()
+    world.router.ready(Flow(NEAR, b"answer"))
+    world.router.flush(True)
+    assert not world.near.kicks
+    world.router.end()
+    assert world.near.kicks == [True]
+
+
+@pytest.mark.parametrize(
+    ("destination", "hurried"), [(NEAR, 1), (FAR, 0), (NOWHERE, 0)], ids=["a neighbour", "behind a relay", "no route"]
+)
+def test_only_a_neighbour_is_worth_a_hurry(world: World, destination: bytes, hurried: int) -> None:
+    """Behind a relay every packet costs a third device its time, too."""
+    world.router.hurry(destination)
+    assert world.near.hurried + world.far.hurried == hurried
