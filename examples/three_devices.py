@@ -144,6 +144,7 @@ def run(check: Checks, folder: Path, work: Path, laptop: Device, relay: Device, 
     furnish(nas, folder, inbox)
     files(check, folder, work, inbox, laptop)
     keys(check, laptop)
+    topics(check, laptop, relay)
     guestbook(check, laptop)
     look(check, laptop)
     survive(check, laptop, nas, inbox)
@@ -161,6 +162,7 @@ def furnish(nas: Device, folder: Path, inbox: Path) -> None:
     nas.glow("create", "filesystem", "--label", "files", f"root={folder}")
     nas.glow("create", "filesystem", "--label", "inbox", f"root={inbox}", "writable=yes")
     nas.glow("create", "kv", "--label", "settings")
+    nas.glow("create", "pubsub", "--label", "news")
     program = HERE / "guestbook" / "process.py"
     nas.glow("create", "program", "--label", "guestbook", "--", sys.executable, str(program))
 
@@ -210,6 +212,14 @@ def keys(check: Checks, laptop: Device) -> None:
             watch.stdout.close()
 
 
+def topics(check: Checks, laptop: Device, relay: Device) -> None:
+    until(lambda: "news" in laptop.glow("ls", "nas"))
+    laptop.glow("pub", "nas/news", "weather", "rain until four")
+    relay.glow("pub", "nas/news", "weather", "sun from five on")
+    heard = laptop.glow("sub", "nas/news", "weather", "--backlog", "-n", "2").splitlines()
+    check("both messages came in their order", heard == ["rain until four", "sun from five on"])
+
+
 def guestbook(check: Checks, laptop: Device) -> None:
     until(lambda: "guestbook" in laptop.glow("ls", "nas"))
     laptop.glow("call", "nas/guestbook.sign", "name=laptop", "message=hello from the other side")
@@ -225,7 +235,7 @@ def look(check: Checks, laptop: Device) -> None:
     processes = laptop.json("ps", "nas")
     laptop.glow("ps", "nas")
     labels = {process["label"] for process in processes}
-    check("ps shows the four processes", {"files", "inbox", "settings", "guestbook"} <= labels)
+    check("ps shows the processes", {"files", "inbox", "settings", "news", "guestbook"} <= labels)
     laptop.glow("ping", "nas")
     laptop.glow("trace", "nas")
     hops = [hop["name"] for hop in laptop.json("trace", "nas")]

@@ -28,6 +28,8 @@ GROUPS: dict[str, dict[str, str]] = {
         "mkdir": "make folders",
         "mv": "rename or move files and folders",
         "kv": "read, write and watch a key-value store",
+        "pub": "publish messages to a topic",
+        "sub": "print what is published to a topic",
         "create": "make a process that a node keeps running",
         "kill": "end a process and forget it",
     },

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
 
 from msgspec import Raw
 
@@ -85,11 +86,12 @@ class PubSubProcess(ChannelServer):
 
     # --- subscribing
 
-    async def subscribe(self, topic: str, start: Start) -> AsyncIterator[Message | Encoded]:  # type: ignore[override]
+    async def subscribe(self, topic: str, start: Start) -> AsyncGenerator[Message | Encoded, None]:  # type: ignore[override]
         found = self.find(topic)
         try:
-            async for messages in found.subscribe(start):
-                yield messages
+            async with aclosing(found.subscribe(start)) as messages:
+                async for message in messages:
+                    yield message
         finally:
             if found.empty and self._topics.get(topic) is found:
                 del self._topics[topic]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 
 import msgspec
 import trio
@@ -17,8 +17,8 @@ from processes.pubsub.backlog import Backlog
 MAX_MESSAGE = 2**20
 MAX_SUBSCRIBERS = 1024
 """Of one topic."""
-HEAD = 16
-"""Bytes that a message's encoding takes beside its data, at most."""
+HEAD = 6
+"""Bytes that the encoding of so big a message takes beside its data."""
 
 
 class Posted(msgspec.Struct, array_like=True, frozen=True, forbid_unknown_fields=True):
@@ -84,7 +84,7 @@ class Topic:
 
     # --- subscribing
 
-    async def subscribe(self, start: Start) -> AsyncIterator[Message | Encoded]:
+    async def subscribe(self, start: Start) -> AsyncGenerator[Message | Encoded, None]:
         """Messages from `start` on, for ever. Raises Busy."""
         if self.subscribers >= MAX_SUBSCRIBERS:
             raise Busy(f"the topic {self.name!r} has {MAX_SUBSCRIBERS} subscribers", hint="try again later")
