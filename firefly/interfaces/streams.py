@@ -15,15 +15,19 @@ from firefly.interfaces import core as _core
 
 
 class Sequence(_core.Resource):
-    """An ordered conversation of bytes, like a tcp connection. It ends with the call that carries it."""
+    """An ordered conversation of bytes, like a tcp connection."""
 
     proto = "glow.streams.Sequence"
 
     def exchange(self, data: runtime.Source[bytes]) -> runtime.ResultStream[bytes]:
-        """Sends `data` to the other side and streams what comes back. The end of `data` tells the other side that no more
-        comes, and the end of the result that nothing more will be answered.
+        """Sends `data` to the other side and streams what comes back; once only. The end of `data` tells the other side that
+        no more comes. The end of the result ends the conversation.
         """
         return self._stream(_SEQUENCE_EXCHANGE, (), data)
+
+
+class Datagram(msgspec.Struct, array_like=True, frozen=True):
+    data: Annotated[bytes, msgspec.Meta(max_length=65507)]
 
 
 class Flow(_core.Resource):
@@ -31,12 +35,12 @@ class Flow(_core.Resource):
 
     proto = "glow.streams.Flow"
 
-    def send(self, datagram: bytes) -> Awaitable[None]:
+    def send(self, datagram: Datagram) -> Awaitable[None]:
         """Sends one datagram. It is dropped where there is no room for it."""
         return self._notify(_FLOW_SEND, (datagram,))
 
-    def receive(self) -> runtime.ResultStream[bytes]:
-        """Datagrams that come from the other side; the oldest are dropped when they are not read in time."""
+    def receive(self) -> runtime.ResultStream[Datagram]:
+        """Datagrams that come from the other side. They are dropped when they are not read in time."""
         return self._stream(_FLOW_RECEIVE, ())
 
 
@@ -89,7 +93,7 @@ _SEQUENCE_EXCHANGE = runtime.Method(
 
 
 class _FlowSendArguments(msgspec.Struct, array_like=True, frozen=True):
-    datagram: Annotated[bytes, msgspec.Meta(max_length=65507)]
+    datagram: Datagram
 
 
 _FLOW_SEND = runtime.Method(
@@ -110,7 +114,7 @@ _FLOW_RECEIVE = runtime.Method(
     "glow.streams/Flow.receive",
     0x1220C1F4,
     _FlowReceiveArguments,
-    result_stream=bytes,
+    result_stream=Datagram,
 )
 
 
@@ -160,8 +164,8 @@ class SequenceServer(_core.ResourceServer):
     methods: ClassVar[tuple[runtime.Method, ...]] = (*_core.ResourceServer.methods, _SEQUENCE_EXCHANGE)
 
     def exchange(self, data: runtime.ArgumentStream[bytes]) -> AsyncIterator[bytes]:
-        """Sends `data` to the other side and streams what comes back. The end of `data` tells the other side that no more
-        comes, and the end of the result that nothing more will be answered.
+        """Sends `data` to the other side and streams what comes back; once only. The end of `data` tells the other side that
+        no more comes. The end of the result ends the conversation.
         """
         return runtime.missing(_SEQUENCE_EXCHANGE)
 
@@ -172,12 +176,12 @@ class FlowServer(_core.ResourceServer):
     proto = "glow.streams.Flow"
     methods: ClassVar[tuple[runtime.Method, ...]] = (*_core.ResourceServer.methods, _FLOW_SEND, _FLOW_RECEIVE)
 
-    def send(self, datagram: bytes) -> runtime.Answer[None]:
+    def send(self, datagram: Datagram) -> runtime.Answer[None]:
         """Sends one datagram. It is dropped where there is no room for it."""
         return runtime.missing(_FLOW_SEND)
 
-    def receive(self) -> AsyncIterator[bytes]:
-        """Datagrams that come from the other side; the oldest are dropped when they are not read in time."""
+    def receive(self) -> AsyncIterator[Datagram]:
+        """Datagrams that come from the other side. They are dropped when they are not read in time."""
         return runtime.missing(_FLOW_RECEIVE)
 
 
@@ -205,8 +209,9 @@ class PublisherServer(_core.ResourceServer):
 
 
 SCHEMA: Final = rb"""{"format":1,"library":"glow.streams","doc":"The three ways in which things flow: in order, lossy, and to whoever listens.","declarations":[
-{"kind":"proto","name":"glow.streams.Sequence","doc":"An ordered conversation of bytes, like a tcp connection. It ends with the call that carries it.","bases":["glow.core.Resource"],"methods":[{"name":"exchange","path":"glow.streams/Sequence.exchange","selector":3176170052,"arguments":[{"name":"data","type":{"kind":"Stream","of":[{"kind":"Bytes"}]}}],"result":{"kind":"Stream","of":[{"kind":"Bytes"}]},"doc":"Sends `data` to the other side and streams what comes back. The end of `data` tells the other side that no more\ncomes, and the end of the result that nothing more will be answered."}]},
-{"kind":"proto","name":"glow.streams.Flow","doc":"Datagrams, like udp's: each whole or not at all, in any order, maybe never.","bases":["glow.core.Resource"],"methods":[{"name":"send","path":"glow.streams/Flow.send","selector":1969133218,"arguments":[{"name":"datagram","type":{"kind":"Bytes","bound":65507}}],"notify":true,"doc":"Sends one datagram. It is dropped where there is no room for it."},{"name":"receive","path":"glow.streams/Flow.receive","selector":304136692,"result":{"kind":"Stream","of":[{"kind":"Bytes"}]},"doc":"Datagrams that come from the other side; the oldest are dropped when they are not read in time."}]},
+{"kind":"proto","name":"glow.streams.Sequence","doc":"An ordered conversation of bytes, like a tcp connection.","bases":["glow.core.Resource"],"methods":[{"name":"exchange","path":"glow.streams/Sequence.exchange","selector":3176170052,"arguments":[{"name":"data","type":{"kind":"Stream","of":[{"kind":"Bytes"}]}}],"result":{"kind":"Stream","of":[{"kind":"Bytes"}]},"doc":"Sends `data` to the other side and streams what comes back; once only. The end of `data` tells the other side that\nno more comes. The end of the result ends the conversation."}]},
+{"kind":"struct","name":"glow.streams.Datagram","fields":[{"name":"data","type":{"kind":"Bytes","bound":65507}}]},
+{"kind":"proto","name":"glow.streams.Flow","doc":"Datagrams, like udp's: each whole or not at all, in any order, maybe never.","bases":["glow.core.Resource"],"methods":[{"name":"send","path":"glow.streams/Flow.send","selector":1969133218,"arguments":[{"name":"datagram","type":{"kind":"Ref","name":"glow.streams.Datagram"}}],"notify":true,"doc":"Sends one datagram. It is dropped where there is no room for it."},{"name":"receive","path":"glow.streams/Flow.receive","selector":304136692,"result":{"kind":"Stream","of":[{"kind":"Ref","name":"glow.streams.Datagram"}]},"doc":"Datagrams that come from the other side. They are dropped when they are not read in time."}]},
 {"kind":"enum","name":"glow.streams.Start","doc":"Where a subscription begins.","members":[{"name":"NOW","value":1,"doc":"With what is published from now on."},{"name":"LAST","value":2,"doc":"With the last message that was published, if there was one."},{"name":"BACKLOG","value":3,"doc":"With the oldest message that is kept."}]},
 {"kind":"struct","name":"glow.streams.Message","fields":[{"name":"data","type":{"kind":"Bytes"}},{"name":"lost","type":{"kind":"u64"},"doc":"How many messages right before this one the subscriber has not got, because it was too slow for them.","default":[0]}]},
 {"kind":"proto","name":"glow.streams.Publisher","doc":"One topic: what is published reaches everyone who subscribed.","bases":["glow.core.Resource"],"methods":[{"name":"post","path":"glow.streams/Publisher.post","selector":22938144,"arguments":[{"name":"data","type":{"kind":"Bytes"}}],"notify":true,"doc":"Publishes without an answer."},{"name":"publish","path":"glow.streams/Publisher.publish","selector":3839025294,"arguments":[{"name":"data","type":{"kind":"Bytes"}}],"result":{"kind":"u64"},"doc":"Publishes, and answers with the message's number once it is kept for all subscribers."},{"name":"subscribe","path":"glow.streams/Publisher.subscribe","selector":4109621167,"arguments":[{"name":"start","type":{"kind":"Ref","name":"glow.streams.Start"},"default":[1]}],"result":{"kind":"Stream","of":[{"kind":"Ref","name":"glow.streams.Message"}]}}]},

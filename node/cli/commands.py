@@ -30,6 +30,7 @@ GROUPS: dict[str, dict[str, str]] = {
         "kv": "read, write and watch a key-value store",
         "pub": "publish messages to a topic",
         "sub": "print what is published to a topic",
+        "forward": "use a service of another device at a port of this one",
         "create": "make a process that a node keeps running",
         "kill": "end a process and forget it",
     },
