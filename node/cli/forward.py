@@ -5,6 +5,8 @@ from __future__ import annotations
 from argparse import ArgumentParser, Namespace
 from functools import partial
 
+import trio
+
 from firefly.client import Glow
 from firefly.interfaces.forward import Forward
 from node.cli.address import parse_resource
@@ -38,7 +40,9 @@ def run(arguments: Namespace) -> int:
             target = await forward.target()
             carry = datagrams.carry if target.startswith("udp:") else streams.carry
             ready = partial(announce, out, arguments.service, target)
-            await carry(forward, arguments.host, arguments.port, ready, out.note)
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(glow.network.watch)
+                await carry(forward, arguments.host, arguments.port, ready, out.note)
         return OK
 
     return attached(arguments, work, about=arguments.service)
