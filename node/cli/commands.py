@@ -36,6 +36,7 @@ GROUPS: dict[str, dict[str, str]] = {
     },
     "BUILD": {
         "idl": "check interfaces and generate their stubs",
+        "simulate": "let a made-up mesh of real nodes run in virtual time",
     },
     "RUN": {
         "version": "the version of Glow",

@@ -8,7 +8,7 @@ rpc. Made up are only the time, the wires between the nodes, and who is certifie
     device      a node's real parts, wired
     trails      which nodes each packet has visited
     world       the graph as it really is, and how it changes
-    scenario    a scenario's JSON; generators: graphs to order
+    scenario    a scenario's JSON; generators: graphs to order; named: either, as the command line names it
     simulation  runs a scenario; report: what came out
 
 Everything random comes from one seed: the same seed gives the same events, byte for byte.

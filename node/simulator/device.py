@@ -132,6 +132,7 @@ class Device:
 
     def _routes_changed(self, changed: Callable[[], None]) -> None:
         self.router.routes_changed()
+        self.sessions.routes_changed(self.mesh.next_hop, self._events.now)
         changed()
 
     # --- time

@@ -67,8 +67,8 @@ def biconnected(count: int, extra: int, random: Random) -> list[LinkEntry]:
 def mobility(
     count: int, links_wanted: int, step: float, every: float, duration: float, random: Random, side: float = 1000.0
 ) -> Scenario:
-    """Nodes on a square; each moves `step` in a direction of its own `every` seconds. Linked within the radius that gives
-    about `links_wanted` links at the start. Links vanish silently."""
+    """Nodes on a square, each of which moves `step` in a direction of its own `every` seconds. They are linked within
+    the radius that gives about `links_wanted` links at the start, and links vanish silently."""
     points = [(random.uniform(0, side), random.uniform(0, side)) for _ in range(count)]
     distances = sorted(math.dist(one, other) for place, one in enumerate(points) for other in points[:place])
     radius = distances[min(links_wanted, len(distances)) - 1]

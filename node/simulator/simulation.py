@@ -25,7 +25,11 @@ class Simulation:
     """One run. `progress` hears the virtual time, now and then."""
 
     def __init__(
-        self, scenario: Scenario, seed: int, pings_per_second: float | None = None, log: Callable[[str], None] | None = None
+        self,
+        scenario: Scenario,
+        seed: int,
+        pings_per_second: float | None = None,
+        log: Callable[[str], None] | None = None,
     ) -> None:
         self._scenario = scenario
         self._seed = seed

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections import defaultdict, deque
 from typing import TYPE_CHECKING
 
+from firefly.packet import HOP_LIMIT
+
 if TYPE_CHECKING:
     from node.simulator.device import Device
 
@@ -28,7 +30,7 @@ class Trails:
         """A packet leaves a device."""
         identity, hops = hash(packet[2:]), packet[1]
         visited: tuple[int, ...] = ()
-        if packet[24:40] != device.key.address:
+        if hops != HOP_LIMIT:
             waiting = self._under_way.get((identity, device.number, hops + 1))
             if waiting:
                 _, visited = waiting.popleft()

@@ -7,11 +7,12 @@ from collections.abc import Callable
 from heapq import heappop, heappush
 from random import Random
 
+from firefly.packet import HOP_LIMIT
 from node.simulator.device import Device
 from node.simulator.events import Events
 from node.simulator.scenario import Change, LinkEntry, Part, Scenario
 from node.simulator.trails import Trails
-from node.simulator.wire import Wire
+from node.simulator.wire import End, Wire
 
 Pair = tuple[str, str]
 
@@ -19,7 +20,9 @@ Pair = tuple[str, str]
 class World:
     """Devices by name and wires by the pair of names that they join. `changed` hears when a device's routes change."""
 
-    def __init__(self, events: Events, random: Random, trails: Trails, silent: bool, changed: Callable[[], None]) -> None:
+    def __init__(
+        self, events: Events, random: Random, trails: Trails, silent: bool, changed: Callable[[], None]
+    ) -> None:
         self.devices: dict[str, Device] = {}
         self.wires: dict[Pair, Wire] = {}
         self.by_address: dict[bytes, Device] = {}
@@ -129,27 +132,25 @@ class World:
 
     # --- what the routes say
 
-    def next(self, device: Device, destination: bytes) -> Device | None:
-        """Where a packet would really get to by its next hop."""
+    def hop(self, device: Device, destination: bytes) -> End | None:
+        """The end by which a packet would really get on; None if it has no route, or one that leads nowhere."""
         end = device.mesh.next_hop(destination)
-        if end is None or end.wire.cut or not end.other.device.alive:  # type: ignore[attr-defined]
+        if not isinstance(end, End) or end.wire.cut or not end.other.device.alive:
             return None
-        other: Device = end.other.device  # type: ignore[attr-defined]
-        return other
+        return end
 
     def routed_delay(self, source: str, target: str) -> float:
         """Seconds along the way that packets take now; infinity if it does not lead there."""
         device, total = self.devices[source], 0.0
         destination = self.devices[target].key.address
-        for _ in range(128):
+        for _ in range(HOP_LIMIT):
             if device.name == target:
                 return total
-            end = device.mesh.next_hop(destination)
-            following = self.next(device, destination)
-            if following is None:
+            end = self.hop(device, destination)
+            if end is None:
                 return math.inf
-            total += end.wire.latency  # type: ignore[union-attr]
-            device = following
+            total += end.wire.latency
+            device = end.other.device
         return math.inf
 
     def right(self) -> bool:
@@ -165,9 +166,9 @@ class World:
             way = []
             while device.name not in reached:
                 way.append(device.name)
-                following = self.next(device, target.key.address)
-                if following is None or following.name in way:
+                end = self.hop(device, target.key.address)
+                if end is None or end.other.device.name in way:
                     return False
-                device = following
+                device = end.other.device
             reached.update(way)
         return True
