@@ -1,4 +1,4 @@
-"""The file: one TOML of at most 64 KiB, read strictly, edited so that comments and order stay, replaced as a whole."""
+"""The file: one TOML of at most 16 KiB, read strictly, edited so that comments and order stay, replaced as a whole."""
 
 from __future__ import annotations
 
@@ -14,8 +14,10 @@ from node.configuration.kinds import Plain
 from node.configuration.settings import SETTINGS, Values, find
 from node.home import write_private
 
-MAX_FILE = 65_536
-"""Bytes."""
+MAX_FILE = 16_384
+"""Bytes: far more than every setting with its comments, and so that the worst TOML is parsed within a second."""
+MAX_PROBLEMS = 8
+"""That one error tells."""
 MAX_SUMMARY = 300
 """Characters that a history shows of one change."""
 HEADER = "# What this node is set to; `glow config explain` lists all settings.\n"
@@ -61,16 +63,18 @@ def write(path: Path, data: bytes) -> None:
 
 
 def parse(data: bytes, path: Path) -> Values:
-    """The checked values of a file. Raises BadConfiguration, which tells all that is wrong with it."""
+    """The checked values of a file. Raises BadConfiguration, which tells what is wrong with it, up to 8 things."""
     values: Values = {}
     problems: list[BadConfiguration] = []
-    for key, raw in _flat(_tables(data, path)).items():
+    for key, raw in _keys(data, path).items():
         try:
             values[key] = find(key).check(raw)
         except BadConfiguration as error:
             problems.append(error)
+        if len(problems) == MAX_PROBLEMS:
+            break
     if problems:
-        cause = "; ".join(problem.message for problem in problems[:8])
+        cause = "; ".join(problem.message for problem in problems)
         raise _bad(path, cause, f"{problems[0].hint}; {_FIX}")
     return values
 
@@ -79,9 +83,10 @@ def _bad(path: Path, cause: str, hint: str) -> BadConfiguration:
     return BadConfiguration(f"the configuration in {path} cannot be used", cause, hint)
 
 
-def _tables(data: bytes, path: Path) -> dict[str, Any]:
+def _keys(data: bytes, path: Path) -> dict[str, Any]:
+    """Values of the file, as TOML has them, by dotted key. Raises BadConfiguration if it is no TOML."""
     try:
-        return tomllib.loads(data.decode("utf-8-sig"))
+        return _flat(tomllib.loads(data.decode("utf-8-sig")))
     except UnicodeDecodeError as error:
         raise _bad(path, f"it is no UTF-8 text: byte {error.start} is {data[error.start]:#04x}", _FIX) from None
     except (ValueError, RecursionError) as error:
@@ -89,7 +94,7 @@ def _tables(data: bytes, path: Path) -> dict[str, Any]:
 
 
 def _flat(table: dict[str, Any], above: str = "") -> dict[str, Any]:
-    """Values by dotted key. Where a setting should be, a table is a value, and a wrong one; so is an unknown empty one."""
+    """Values by dotted key. A table in the place of a setting counts as one; so does an empty one of no setting."""
     found: dict[str, Any] = {}
     for part, value in table.items():
         key = above + (part if _BARE.fullmatch(part) else json.dumps(part))
@@ -109,7 +114,7 @@ def edit(data: bytes, key: str, value: Plain | None, path: Path) -> bytes:
     import tomlkit
     from tomlkit.exceptions import TOMLKitError
 
-    before = _flat(_tables(data, path))
+    before = _keys(data, path)
     after = {name: raw for name, raw in before.items() if name != key} | ({} if value is None else {key: value})
     if after == before:
         return data
@@ -119,7 +124,7 @@ def edit(data: bytes, key: str, value: Plain | None, path: Path) -> bytes:
         edited = tomlkit.dumps(document).encode()
     except (TOMLKitError, TypeError, AttributeError, RecursionError) as error:
         raise _not_editable(path, key, str(error)) from None
-    if _flat(_tables(edited, path)) != after:
+    if _keys(edited, path) != after:
         raise _not_editable(path, key, "the change would touch more than that key")
     return edited
 
@@ -145,12 +150,12 @@ def _place(table: Any, parts: list[str], value: Plain | None) -> None:
 def difference(before: bytes, after: bytes, path: Path) -> str:
     """What a change did, in a line."""
     try:
-        new = _flat(_tables(after, path))
+        new = _keys(after, path)
         parse(after, path)
     except BadConfiguration as error:
         return _cut(f"cannot be used: {error.cause}")
     try:
-        old = _flat(_tables(before, path))
+        old = _keys(before, path)
     except BadConfiguration:
         old = {}
     changes = [f"{key} = {_shown(raw)}" for key, raw in new.items() if key not in old or old[key] != raw]
