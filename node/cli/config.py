@@ -162,7 +162,7 @@ async def _settings(target: Target, out: Output) -> Configuration:
     found = await target.configuration()
     if found.problem:
         sys.stderr.write(f"error: {clean(found.problem)}\nhint: mend it, or `glow config rollback`; ")
-        sys.stderr.write("until then what is shown is in effect without it\n")
+        sys.stderr.write("shown is what holds until then\n")
     return found
 
 

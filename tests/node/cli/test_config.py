@@ -122,6 +122,7 @@ def test_no_node_starts_with_a_broken_file_and_rollback_mends_it(shell: Shell) -
     shell("set", "log.level", "info")
     shell.write(b"log.levle = 'info'\n")
     started = glow(shell.home, "node", *LOCAL)
+    assert not (shell.home / "node.key").exists()
     assert started.returncode == 2
     assert "there is no setting" in started.stderr
     assert "did you mean log.level?" in started.stderr
