@@ -129,10 +129,7 @@ async def _running(home: Home, store: Store, configuration: Configuration) -> As
             process = NodeProcess(node, host, doorkeeper, configuration, stopped.set)
             node.own_resources = process.own_resources
             node.peers.host.add(node.address, process)
-            configuration.follow(INVITE_LIFETIME, partial(setattr, doorkeeper, "lifetime"))
-            configuration.follow(LINK_RETRY, partial(setattr, node.links, "longest_pause"))
-            configuration.follow(PROCESS_START, partial(setattr, host, "start_time"))
-            configuration.follow(PROGRAM_LIMIT, partial(setattr, programs, "total_tokens"))
+            _follow(configuration, node, doorkeeper, host, programs)
             node.load()
             doorkeeper.load()
             await _listen(node, store, configuration.effective(LISTEN))
@@ -150,6 +147,16 @@ async def _running(home: Home, store: Store, configuration: Configuration) -> As
                 supervised.cancel_scope.cancel()
         node.peers.close()
         nursery.cancel_scope.cancel()
+
+
+def _follow(
+    configuration: Configuration, node: Node, doorkeeper: Doorkeeper, host: ProcessHost, programs: trio.CapacityLimiter
+) -> None:
+    """Where the settings that apply at once go."""
+    configuration.follow(INVITE_LIFETIME, partial(setattr, doorkeeper, "lifetime"))
+    configuration.follow(LINK_RETRY, partial(setattr, node.links, "longest_pause"))
+    configuration.follow(PROCESS_START, partial(setattr, host, "start_time"))
+    configuration.follow(PROGRAM_LIMIT, partial(setattr, programs, "total_tokens"))
 
 
 async def _listen(node: Node, store: Store, listen: Effective[tuple[str, ...]]) -> None:
