@@ -38,6 +38,7 @@ GROUPS: dict[str, dict[str, str]] = {
         "idl": "check interfaces and generate their stubs",
     },
     "RUN": {
+        "config": "what a node is set to, and every change of it",
         "version": "the version of Glow",
     },
 }
