@@ -167,6 +167,7 @@ def run(check: Checks, folder: Path, work: Path, laptop: Device, relay: Device, 
     service(check, work, laptop, nas)
     guestbook(check, laptop)
     look(check, laptop)
+    settle(check, nas)
     survive(check, laptop, nas, inbox)
 
 
@@ -267,6 +268,17 @@ def look(check: Checks, laptop: Device) -> None:
     laptop.glow("trace", "nas")
     hops = [hop["name"] for hop in laptop.json("trace", "nas")]
     check("the way to nas leads through relay", hops == ["laptop", "relay", "nas"])
+
+
+def settle(check: Checks, nas: Device) -> None:
+    nas.glow("config", "set", "invite.lifetime", "2h")
+    nas.glow("config", "set", "log.level", "loud", check=False)
+    check("a setting applies at once", nas.glow("config", "get", "invite.lifetime").strip() == "2h")
+    nas.glow("config", "rollback")
+    nas.glow("config", "history")
+    changes = [entry["what"] for entry in nas.json("config", "history")]
+    check("the history knows both changes", len(changes) == 2 and "2h" in changes[-1])
+    check("it was taken back", nas.json("config", "get")["invite.lifetime"] == "1d")
 
 
 def survive(check: Checks, laptop: Device, nas: Device, inbox: Path) -> None:

@@ -39,6 +39,7 @@ GROUPS: dict[str, dict[str, str]] = {
         "simulate": "let a made-up mesh of real nodes run in virtual time",
     },
     "RUN": {
+        "config": "what a node is set to, and every change of it",
         "version": "the version of Glow",
     },
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import signal
 import sys
@@ -19,6 +20,7 @@ from node.cli.flags import home_of
 from node.cli.output import Output, plain
 
 Begin = Callable[[Glow], Awaitable[None]]
+LOGGERS = ("firefly", "glow", "node")
 
 
 def configure_node(parser: ArgumentParser) -> None:
@@ -42,7 +44,9 @@ def run_node(arguments: Namespace, begin: Begin, *, found: bool = True) -> int:
 
 async def _run_node(arguments: Namespace, begin: Begin, found: bool) -> int:
     from node import start
+    from node.configuration.settings import LOG_LEVEL
 
+    logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     stopped_by: list[int] = []
     async with trio.open_nursery() as nursery:
 
@@ -55,10 +59,17 @@ async def _run_node(arguments: Namespace, begin: Begin, found: bool) -> int:
         nursery.start_soon(watch)
         running = start(home_of(arguments), name=arguments.name, listen=arguments.listen, found=found)
         async with running as glow:
+            glow.configuration.follow(LOG_LEVEL, log_at)
             await begin(glow)
             await glow.stopped.wait()
         nursery.cancel_scope.cancel()
     return INTERRUPTED if signal.SIGINT in stopped_by else OK
+
+
+def log_at(level: str) -> None:
+    """Sets how much of what Glow's own loggers are told goes to standard error."""
+    for name in LOGGERS:
+        logging.getLogger(name).setLevel(level.upper())
 
 
 def announce(status: NodeStatus, arguments: Namespace, next_step: str) -> None:

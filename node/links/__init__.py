@@ -2,7 +2,8 @@
 
 A transport module has `kind`; `async def dial(url) -> trio.SocketStream`; `async def listen(url) -> (listeners, url
 with the real port)`, where `accept()` of a listener gives a trio.SocketStream; and `accepted(socket)`, which tunes what
-was accepted. The first two raise LinkError with a hint. tests/node/links says what every transport must do.
+was accepted. The first two raise LinkError with a hint; so does `parse(url)`, where there is one, for a malformed URL.
+tests/node/links says what every transport must do.
 """
 
 from __future__ import annotations

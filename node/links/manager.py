@@ -27,7 +27,7 @@ UNCERTIFIED_TIME = 5.0
 PAIRING_TIME = 600.0
 PAIRING_LINKS = 8
 BACK_OFF = 0.2, 30.0
-"""Seconds before the first and, doubling, between later attempts of a standing link."""
+"""Seconds before the first and, doubling, between later attempts of a standing link, if nobody sets `links.retry`."""
 ACCEPT_PAUSE = 0.1
 """Seconds until the next attempt when the operating system gives no connection."""
 STABLE = 30.0
@@ -66,6 +66,7 @@ class LinkManager:
         self._nursery = nursery
         self._neighbourhood = neighbourhood
         self._half_open: OrderedDict[object, tuple[str, trio.CancelScope]] = OrderedDict()
+        self.longest_pause = BACK_OFF[1]
         self.standing: list[Standing] = []
         self.pairing: set[Link] = set()
         self.initiated: set[Link] = set()
@@ -169,7 +170,7 @@ class LinkManager:
                         delay = BACK_OFF[0]
                 standing.state = "waiting"
                 await trio.sleep(delay * random.uniform(0.5, 1.0))
-                delay = min(delay * 2, BACK_OFF[1])
+                delay = min(delay * 2, self.longest_pause)
 
     # --- running
 
