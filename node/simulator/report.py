@@ -32,7 +32,8 @@ class Settled:
 
 @dataclass(slots=True)
 class Report:
-    """`control_per_node_second` in bytes; `memory_per_node` in bytes; `visited_twice` are times."""
+    """`control_per_node_second` in bytes, `idle_…` of the last third; `memory_per_node` in bytes; `visited_twice` are
+    times."""
 
     seed: int
     nodes: int
@@ -42,6 +43,7 @@ class Report:
     settled: list[Settled]
     visited_twice: list[float]
     control_per_node_second: float
+    idle_control_per_node_second: float
     records_per_node: float
     memory_per_node: float
     patience: float = field(default=5.0)
@@ -73,6 +75,7 @@ class Report:
             "settled": [{"at": change.at, "seconds": change.seconds} for change in self.settled],
             "visited_twice": len(self.visited_twice),
             "control_bytes_per_node_second": round(self.control_per_node_second, 1),
+            "idle_control_bytes_per_node_second": round(self.idle_control_per_node_second, 1),
             "records_per_node": round(self.records_per_node, 2),
             "memory_bytes_per_node": round(self.memory_per_node),
         }

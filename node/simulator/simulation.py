@@ -43,6 +43,7 @@ class Simulation:
         self._settled: list[Settled] = []
         self._graphs: list[tuple[float, dict[str, int]]] = []
         self._looking = False
+        self._idle = 0.0, 0
         self._resolution = 0.0
         self.world.begin(scenario)
         count = len(self.world.devices)
@@ -57,10 +58,14 @@ class Simulation:
         for _ in range(round(self._rate * scenario.duration)):
             events.at(self._random.uniform(0, scenario.duration), self._ping)
         end = scenario.duration + PATIENCE
+        events.at(end * 2 / 3, self._begin_idle)
         while events.now < end:
             events.run(min(end, events.now + 1.0))
             progress(events.now)
         return self._report()
+
+    def _begin_idle(self) -> None:
+        self._idle = self.events.now, self.world.control_bytes()
 
     def _change(self, change: Change) -> None:
         self.world.apply(change)
@@ -127,7 +132,8 @@ class Simulation:
     def _report(self) -> Report:
         devices = list(self.world.devices.values())
         wires = list(self.world.wires.values())
-        control = self.world.past_control + sum(end.control_bytes for wire in wires for end in wire.ends)
+        count, control = max(len(devices), 1), self.world.control_bytes()
+        idle_since, idle_control = self._idle
         for ping in self._pings:
             ping.counts = self._counts(ping)
         return Report(
@@ -138,10 +144,11 @@ class Simulation:
             pings=self._pings,
             settled=self._settled,
             visited_twice=self.trails.twice,
-            control_per_node_second=control / max(len(devices), 1) / self.events.now,
+            control_per_node_second=control / count / self.events.now,
+            idle_control_per_node_second=(control - idle_control) / count / (self.events.now - idle_since),
             records_per_node=sum(len(area.records) for device in devices for area in device.mesh.areas.values())
-            / max(len(devices), 1),
-            memory_per_node=(_resident() - self._before) / max(len(devices), 1),
+            / count,
+            memory_per_node=(_resident() - self._before) / count,
         )
 
 

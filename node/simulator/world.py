@@ -93,6 +93,10 @@ class World:
             for pair in [pair for pair in self.wires if name in pair]:
                 self._cut(pair)
 
+    def control_bytes(self) -> int:
+        """Bytes of PROBE and TOPOLOGY that all ends have sent, those of wires that are gone too."""
+        return self.past_control + sum(end.control_bytes for wire in self.wires.values() for end in wire.ends)
+
     # --- what is true
 
     def neighbours(self) -> dict[str, dict[str, float]]:
