@@ -12,6 +12,7 @@ import trio
 from firefly.errors import BadMessage, GlowError, InvalidArgument, Unreachable
 from node.certificates import ADMIN
 from node.identity import check_label, keep, suggest_label
+from node.link_book import widened
 from node.links import SHAREABLE
 from node.links.link import Link
 from node.node import Node
@@ -235,7 +236,6 @@ class Doorkeeper:
         node = self._node
         send, receive = trio.open_memory_channel[tuple[int, bytes]](1)
         self._answers[link] = lambda step, body: send.send_nowait((step, body))
-        node.start_soon(node.links.carry, link)
         try:
             await link.up.wait()
             node.mesh.flooding.send_pair(link, ASK, make_ask(secret, link.hash, label))
@@ -261,8 +261,7 @@ class Doorkeeper:
                 keep(store, namespace, data, inviter)
             keep(store, namespace, joined.certificates[-1], node.key.public)
             keep(store, namespace, joined.name, node.key.public)
-            for address in addresses:
-                store.add_link(address, inviter)
+            store.set_links(widened(store.links(), addresses, inviter))
             if joined.secret:
                 store.set("namespace-key", joined.secret)
             store.set("namespace", namespace)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import trio
 
-from firefly.attachment import ATTACHES, LINKS
+from firefly.attachment import ATTACHES, LINKS, PIPES
 from firefly.client import Glow
 from firefly.runtime import open_workers
 from node.attachment import AttachedResource, Attachment, Program
@@ -40,8 +40,8 @@ async def start(
     """Runs the node of `home` and yields it; with no identity there, makes a first device called `name`,
     or, without `found`, one that belongs nowhere until it joins.
 
-    It listens at `listen` (default: the addresses of the last time, else a free port that it keeps). Yields what
-    `firefly.connect` would, and more. Raises HomeInUse, LinkError, DamagedStore, NoIdentity.
+    It listens at `listen`, nowhere if that is empty (default: as the last time, else at a free port that it keeps).
+    Yields what `firefly.connect` would, and more. Raises HomeInUse, LinkError, DamagedStore, NoIdentity.
     """
     place = Home(home)
     place.make()
@@ -115,8 +115,7 @@ async def _running(home: Home, store: Store, listen: Sequence[str] | None) -> As
             node.load()
             doorkeeper.load()
             await _listen(node, store, listen)
-            for url, expected in store.links():
-                node.links.keep(url, expected)
+            node.links.standing.follow(store.links())
             nursery.start_soon(_take_all, node, _control_socket(os.fspath(node.home.socket)))
             nursery.start_soon(node.watch_certificates)
             nursery.start_soon(node.keeper.run)
@@ -133,8 +132,9 @@ async def _running(home: Home, store: Store, listen: Sequence[str] | None) -> As
 async def _listen(node: Node, store: Store, listen: Sequence[str] | None) -> None:
     """Listens where it is told, else where it did the last time; remembers the real ports."""
     kept = store.get("listening")
-    wanted = list(listen) if listen else kept.decode().split() if kept else [DEFAULT_LISTEN]
-    real = [await node.links.listen(url) for url in wanted]
+    if listen is None:
+        listen = [DEFAULT_LISTEN] if kept is None else kept.decode().split()
+    real = [await node.links.listen(url) for url in listen]
     store.set("listening", " ".join(real).encode())
     node.listening = [address for url in real for address in reachable(url)]
 
@@ -205,8 +205,8 @@ async def _take(node: Node, sock: trio.socket.SocketType, limiter: trio.Capacity
                 first = await sock.recv(1)
             if first == ATTACHES:
                 await Attachment(node.peers, socket.socket(fileno=sock.detach())).run()
-            elif first == LINKS:
-                await node.links.take(trio.SocketStream(sock), "unix")
+            elif first in (LINKS, PIPES):
+                await node.links.take(trio.SocketStream(sock), "unix" if first == LINKS else "pipe")
 
 
 def _same_user(sock: trio.socket.SocketType) -> bool:

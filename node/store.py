@@ -4,7 +4,7 @@
     statements    signed statements as they travel (certificates, names), the newest of each kind and slot
     processes     id, label and specification of every process
     invites       invites that are open
-    links         standing links, and whose key must answer there
+    standing      standing links: the addresses of a node as JSON, and whose key must answer there
 
 All methods but `run` block; the node calls them through `run`, one after another on a worker thread. Each is one
 transaction; `transaction` joins several. Once it has returned, `kill -9` or a power cut loses nothing of it.
@@ -12,6 +12,7 @@ transaction; `transaction` joins several. Once it has returned, `kill -9` or a p
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -23,15 +24,23 @@ import trio
 from firefly.errors import GlowError
 
 T = TypeVar("T")
-VERSION = 1
-_SCHEMA = """
+VERSION = 2
+_SCHEMAS = (
+    """
 CREATE TABLE settings (name TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
 CREATE TABLE statements (id BLOB PRIMARY KEY, kind TEXT NOT NULL, slot BLOB NOT NULL, data BLOB NOT NULL);
 CREATE UNIQUE INDEX statements_by_slot ON statements (kind, slot);
 CREATE TABLE processes (id BLOB PRIMARY KEY, label TEXT NOT NULL UNIQUE, specification BLOB NOT NULL);
 CREATE TABLE invites (id BLOB PRIMARY KEY, invite BLOB NOT NULL);
 CREATE TABLE links (url TEXT PRIMARY KEY, key BLOB) WITHOUT ROWID;
-"""
+""",
+    """
+CREATE TABLE standing (urls TEXT PRIMARY KEY, key BLOB);
+INSERT INTO standing SELECT json_group_array(url), key FROM links GROUP BY coalesce(key, url);
+DROP TABLE links;
+""",
+)
+"""What leads from each version to the next."""
 
 
 class DamagedStore(GlowError):
@@ -65,8 +74,8 @@ class Store:
         (version,) = self._database.execute("PRAGMA user_version").fetchone()
         if version > VERSION:
             raise DamagedStore("the state was written by a newer version of Glow", hint="upgrade Glow")
-        if version < VERSION:
-            self._database.executescript(f"BEGIN; {_SCHEMA} PRAGMA user_version = {VERSION}; COMMIT;")
+        for number, schema in enumerate(_SCHEMAS[version:], version + 1):
+            self._database.executescript(f"BEGIN; {schema} PRAGMA user_version = {number}; COMMIT;")
 
     async def run(self, work: Callable[[Store], T]) -> T:
         """Runs `work(store)` on the worker thread, after what was asked before, as one transaction.
@@ -140,9 +149,13 @@ class Store:
     def remove_invite(self, identifier: bytes) -> None:
         self._execute("DELETE FROM invites WHERE id = ?", (identifier,))
 
-    def links(self) -> list[tuple[str, bytes | None]]:
-        """Standing links: (URL, the key that must answer there)."""
-        return [(url, key) for url, key in self._execute("SELECT url, key FROM links")]
+    def links(self) -> list[tuple[list[str], bytes | None]]:
+        """Standing links, the oldest first: (addresses of a node, the key that must answer there)."""
+        rows = self._execute("SELECT urls, key FROM standing ORDER BY rowid")
+        return [(json.loads(urls), key) for urls, key in rows]
 
-    def add_link(self, url: str, key: bytes | None) -> None:
-        self._execute("INSERT OR REPLACE INTO links VALUES (?, ?)", (url, key))
+    def set_links(self, links: Sequence[tuple[Sequence[str], bytes | None]]) -> None:
+        """Keeps these standing links and no others."""
+        self._execute("DELETE FROM standing")
+        for urls, key in links:
+            self._execute("INSERT INTO standing VALUES (?, ?)", (json.dumps(list(urls)), key))

@@ -35,6 +35,7 @@ GROUPS: dict[str, dict[str, str]] = {
         "idl": "check interfaces and generate their stubs",
     },
     "RUN": {
+        "link": "keep links to other nodes: by address, or through a command such as ssh",
         "version": "the version of Glow",
     },
 }
