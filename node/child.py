@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import signal
 from collections import deque
+from contextlib import suppress
 
 import trio
 
@@ -39,12 +40,14 @@ class Output:
         return next((line for line in lines[-ERROR_LINES:] if line.startswith("error: ")), lines[-1] if lines else "")
 
     async def collect(self) -> None:
+        """Reads until the last holder of its standard error has ended."""
         assert self._child.stderr is not None
         rest = b""
-        async for data in self._child.stderr:
-            *lines, rest = (rest + data).split(b"\n")
-            self._lines.extend(_text(line) for line in lines)
-            rest = rest[-MAX_LINE:]
+        with suppress(trio.ClosedResourceError):  # by `end`, where something it started held it open
+            async for data in self._child.stderr:
+                *lines, rest = (rest + data).split(b"\n")
+                self._lines.extend(_text(line) for line in lines)
+                rest = rest[-MAX_LINE:]
         self._lines.append(_text(rest))
         self.complete.set()
 

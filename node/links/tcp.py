@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -67,7 +68,7 @@ async def _connect(found: Sequence[Any]) -> trio.SocketStream:
                         unless_won.pop_all()
                         connected.append(trio.SocketStream(sock))
             except OSError as error:
-                errors.append(f"{address[0]}: {error.strerror or error}")
+                errors.append(f"{address[0]}: {os.strerror(error.errno) if error.errno else error}")
 
         return connect
 
