@@ -17,6 +17,7 @@ from node.store import Store
 
 MAX_LINKS, MAX_URLS = 256, 16
 """Standing links of a node, and addresses of one of them."""
+UNCERTIFIED = "the neighbour has shown no certificate yet"
 FIRST_ATTEMPT = 8.0
 """Seconds that the answer to a new link waits for what becomes of it."""
 Change = Callable[[Sequence[Row]], list[Row]]
@@ -76,7 +77,7 @@ class LinkBook:
             peer="" if address is None else self._name_of(address),
             address=address,
             state=standing.state,
-            reason=standing.reason,
+            reason=standing.reason or ("" if link is None or link.certified else UNCERTIFIED),
             hint=standing.hint,
             url="" if link is None else link.url,
             kind="" if link is None else link.kind,

@@ -19,7 +19,7 @@ from node.directory import Directory, Entry, Resource
 from node.doorkeeper import Doorkeeper
 from node.host import ProcessHost
 from node.introductions import Introductions
-from node.link_book import LinkBook
+from node.link_book import UNCERTIFIED, LinkBook
 from node.links import scheme_of
 from node.node import Node, platform_name
 from node.pairing import Invite, InviteRefusedError
@@ -126,7 +126,7 @@ class NodeProcess(core.NodeServer):
                 kind=link.kind,
                 url=link.url,
                 state="up",
-                reason="" if link.certified else "the neighbour has shown no certificate yet",
+                reason="" if link.certified else UNCERTIFIED,
                 round_trip=link.liveness.rtt,
                 since=datetime.now(UTC) - timedelta(seconds=now - link.since),
                 sent=link.sent_bytes,

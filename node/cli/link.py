@@ -81,7 +81,7 @@ async def key_of(glow: Glow, text: str | None) -> bytes | None:
 def outcome(link: StandingLink) -> str:
     if link.state != "up":
         return "kept; it is dialled until it is there: glow link ls"
-    return f"linked with {peer_text(link)} through {link.url}"
+    return f"linked with {peer_text(link)} through {link.url}" + (f"; {link.reason}" if link.reason else "")
 
 
 async def show_links(glow: Glow, node: Node, arguments: Namespace, out: Output) -> int:

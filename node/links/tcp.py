@@ -72,8 +72,13 @@ async def _connect(found: Sequence[Any]) -> trio.SocketStream:
 
         return connect
 
-    if not await race([attempt(family, address) for family, *_, address in ipv6_first(found)]):
-        raise OSError("; ".join(errors))
+    try:
+        if not await race([attempt(family, address) for family, *_, address in ipv6_first(found)]):
+            raise OSError("; ".join(errors))
+    except trio.Cancelled:
+        for stream in connected:
+            stream.socket.close()
+        raise
     return connected[0]
 
 
