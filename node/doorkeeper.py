@@ -13,7 +13,7 @@ from firefly.errors import BadMessage, GlowError, InvalidArgument, Unreachable
 from node.certificates import ADMIN
 from node.identity import check_label, keep, suggest_label
 from node.link_book import widened
-from node.links import SHAREABLE
+from node.links import SHAREABLE, scheme_of
 from node.links.link import Link
 from node.node import Node
 from node.pairing import (
@@ -90,11 +90,17 @@ class Doorkeeper:
             raise InvalidArgument("a new administrator needs the user key", hint="invite it as a member")
         if len(self._invites) >= MAX_INVITES:
             raise InvalidArgument(f"over {MAX_INVITES} invites are open", hint="wait until some have expired")
+        addresses = [url for url in self._node.listening if scheme_of(url) in SHAREABLE]
+        if not addresses:
+            raise InvalidArgument(
+                "an invite would lead nowhere",
+                cause="this node listens at no address that another device could dial",
+                hint="start it so that it does: glow node --listen tcp://0.0.0.0:4747",
+            )
         invite = new_invite(name, role, accept, time.time(), min(max(lifetime, 1.0), 30 * 86400.0))
         packed = msgspec.msgpack.encode(invite)
         await self._node.store.run(lambda store: store.add_invite(invite.id, packed))
         self._invites[invite.id] = invite
-        addresses = [url for url in self._node.listening if url.partition(":")[0] in SHAREABLE]
         return invite, format_link(self._node.key.public, invite.secret, addresses)
 
     async def events(self, invite: bytes) -> AsyncIterator[Happened]:

@@ -108,6 +108,15 @@ async def test_several_addresses_of_an_inviter_make_one_link(tmp_path: Path) -> 
         assert len(laptop._node.router.links) == 1
 
 
+async def test_who_listens_nowhere_does_so_after_a_restart_and_invites_nobody(tmp_path: Path) -> None:
+    for listen in ([], None):
+        async with node.start(tmp_path / "nas", name="nas", listen=listen) as nas:
+            assert nas.listening == []
+            with pytest.raises(InvalidArgument, match="lead nowhere"):
+                async with nas.node.invite("laptop", Role.MEMBER, 60.0, True) as events:
+                    await anext(aiter(events))
+
+
 @pytest.fixture
 def clock() -> MockClock:
     """Time at its usual pace, which a test can make jump."""
