@@ -260,6 +260,9 @@ def guestbook(check: Checks, laptop: Device) -> None:
 def look(check: Checks, laptop: Device) -> None:
     laptop.glow("status")
     laptop.glow("ls")
+    laptop.glow("link", "ls")
+    kept = laptop.json("link", "ls")
+    check("one link is kept, to relay", [(link["peer"], link["state"]) for link in kept] == [("relay", "up")])
     processes = laptop.json("ps", "nas")
     laptop.glow("ps", "nas")
     labels = {process["label"] for process in processes}

@@ -210,18 +210,19 @@ class Attachment:
 @asynccontextmanager
 async def connect(home: Path | str | None = None) -> AsyncIterator[Glow]:
     """Attaches to the node that runs at `home` (default: GLOW_HOME, or the user's). Raises NoNode if there is none."""
-    sock = await _dial(default_home() if home is None else Path(home))
+    sock = dial_node(default_home() if home is None else Path(home))
     async with _attached(sock, b"") as attachment:
         assert attachment.attached is not None
         yield Glow(attachment, attachment.address, attachment.attached.key)
 
 
-async def _dial(home: Path) -> socket.socket:
+def dial_node(home: Path, purpose: bytes = ATTACHES) -> socket.socket:
+    """A connection to the control socket of the node at `home`, which has been told what for. Raises NoNode."""
     path = socket_path(home)
     sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
         sock.connect(os.fspath(path))
-        sock.sendall(ATTACHES)
+        sock.sendall(purpose)
     except OSError as error:
         sock.close()
         raise NoNode(
@@ -256,7 +257,7 @@ def serve(process: type[Any], *, label: str | None = None) -> None:
 async def _serve(process: type[Any], label: str) -> None:
     descriptor = os.environ.pop(DESCRIPTOR, None)
     token = bytes.fromhex(os.environ.pop(TOKEN, ""))
-    sock = socket.socket(fileno=int(descriptor)) if descriptor else await _dial(default_home())
+    sock = socket.socket(fileno=int(descriptor)) if descriptor else dial_node(default_home())
     async with _attached(sock, token) as attachment, trio.open_nursery() as nursery:
         attached = attachment.attached
         assert attached is not None

@@ -29,7 +29,7 @@ from node.routing import Mesh, MeshEvents, Refusal, TopologyFlow
 from node.store import Store
 from node.timer import Timer
 
-KIND_PENALTY = {"tcp": 0, "unix": 0, "memory": 0}
+KIND_PENALTY = {"tcp": 0, "unix": 0, "memory": 0, "pipe": 0}
 """µs that a link's kind adds to its cost."""
 DESCRIBE_DELAY = 0.05
 """Seconds that changes of the resource table are collected before the directory is told."""
@@ -152,8 +152,7 @@ class Node:
         """
         link.close("paired; a link for the namespace follows")
         self.load()
-        for url, key in self.store.links():
-            self.links.keep(url, key)
+        self.links.standing.follow(self.store.links())
         self.describe_soon()
 
     def keep(self, kind: str, slot: bytes, identifier: bytes, data: bytes) -> None:

@@ -22,6 +22,8 @@ from node.directory import Directory, Entry, Resource
 from node.doorkeeper import Doorkeeper
 from node.host import ProcessHost
 from node.introductions import Introductions
+from node.link_book import UNCERTIFIED, LinkBook
+from node.links import scheme_of
 from node.node import Node, platform_name
 from node.pairing import Invite, InviteRefusedError
 
@@ -51,6 +53,7 @@ class NodeProcess(core.NodeServer):
         self._processes = processes
         self._doorkeeper = doorkeeper
         self._stop = stop
+        self._link_book = LinkBook(node, self._name)
         self._introductions = Introductions(node.peers.host, node.caller_of, node.start_soon)
 
     # --- looking
@@ -134,7 +137,7 @@ class NodeProcess(core.NodeServer):
                 kind=link.kind,
                 url=link.url,
                 state="up",
-                reason="" if link.certified else "the neighbour has shown no certificate yet",
+                reason="" if link.certified else UNCERTIFIED,
                 round_trip=link.liveness.rtt,
                 since=datetime.now(UTC) - timedelta(seconds=now - link.since),
                 sent=link.sent_bytes,
@@ -146,16 +149,17 @@ class NodeProcess(core.NodeServer):
             core.LinkStatus(
                 peer="",
                 address=None,
-                kind=standing.url.partition(":")[0],
-                url=standing.url,
+                kind=" ".join(dict.fromkeys(map(scheme_of, standing.urls))),
+                url=" ".join(standing.urls),
                 state=standing.state,
                 reason=standing.reason,
+                hint=standing.hint,
                 round_trip=None,
                 since=None,
                 sent=0,
                 received=0,
             )
-            for standing in node.links.standing
+            for standing in node.links.standing.all
             if standing.state != "up"
         ]
 
@@ -313,6 +317,18 @@ class NodeProcess(core.NodeServer):
         """Makes a fresh id for `id` that only the node with `key` can use, with the caller's rights."""
         call = current_call()
         return self._introductions.make(call.conversation, call.caller, id, key)
+
+    def links_list(self) -> list[core.StandingLink]:
+        self._members_only()
+        return self._link_book.all()
+
+    async def links_add(self, urls: list[str], key: bytes | None) -> core.StandingLink:
+        self._administrators_only()
+        return await self._link_book.add(urls, key, current_call().caller.local)
+
+    async def links_remove(self, urls: list[str]) -> None:
+        self._administrators_only()
+        await self._link_book.remove(urls)
 
     # --- who may
 

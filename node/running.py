@@ -11,7 +11,7 @@ from pathlib import Path
 
 import trio
 
-from firefly.attachment import ATTACHES, LINKS
+from firefly.attachment import ATTACHES, LINKS, PIPES
 from firefly.client import Glow
 from firefly.runtime import open_workers
 from node.attachment import AttachedResource, Attachment, Program
@@ -52,9 +52,9 @@ async def start(
     """Runs the node of `home` and yields it; with no identity there, makes a first device called `name`,
     or, without `found`, one that belongs nowhere until it joins.
 
-    It listens at `listen` (default: what its configuration says, else the addresses of the last time, else a free
-    port that it keeps). Yields what `firefly.connect` would, and more. Raises HomeInUse, LinkError, DamagedStore,
-    NoIdentity, BadConfiguration, UnreadableConfiguration.
+    It listens at `listen`, nowhere if that is empty (default: what its configuration says, else as the last time, else
+    at a free port that it keeps). Yields what `firefly.connect` would, and more. Raises HomeInUse, LinkError,
+    DamagedStore, NoIdentity, BadConfiguration, UnreadableConfiguration.
     """
     place = Home(home)
     place.make()
@@ -67,7 +67,7 @@ async def start(
                 create_node_key(place)
         store = Store(place.database)
         try:
-            above = given({LISTEN.key: tuple(listen) if listen else None}, os.environ)
+            above = given({LISTEN.key: None if listen is None else tuple(listen)}, os.environ)
             configuration = Configuration(History(place.configuration, store), store, above)
             async with _running(place, store, configuration) as running:
                 running.words = words
@@ -133,8 +133,7 @@ async def _running(home: Home, store: Store, configuration: Configuration) -> As
             node.load()
             doorkeeper.load()
             await _listen(node, store, configuration.effective(LISTEN))
-            for url, expected in store.links():
-                node.links.keep(url, expected)
+            node.links.standing.follow(store.links())
             nursery.start_soon(_take_all, node, programs, _control_socket(os.fspath(node.home.socket)))
             nursery.start_soon(node.watch_certificates)
             nursery.start_soon(node.keeper.run)
@@ -154,7 +153,7 @@ def _follow(
 ) -> None:
     """Where the settings that apply at once go."""
     configuration.follow(INVITE_LIFETIME, partial(setattr, doorkeeper, "lifetime"))
-    configuration.follow(LINK_RETRY, partial(setattr, node.links, "longest_pause"))
+    configuration.follow(LINK_RETRY, partial(setattr, node.links.standing, "longest_pause"))
     configuration.follow(PROCESS_START, partial(setattr, host, "start_time"))
     configuration.follow(PROGRAM_LIMIT, partial(setattr, programs, "total_tokens"))
 
@@ -164,10 +163,11 @@ async def _listen(node: Node, store: Store, listen: Effective[tuple[str, ...]]) 
 
     A port 0 in the file is the one of the last time.
     """
-    kept = (store.get("listening") or b"").decode().split()
+    stored = store.get("listening")
+    kept = (stored or b"").decode().split()
     wanted = list(listen.value)
-    if listen.source == DEFAULT:
-        wanted = kept or wanted
+    if listen.source == DEFAULT and stored is not None:
+        wanted = kept
     elif listen.source == FILE:
         ports = {url.rpartition(":")[0]: url for url in kept}
         wanted = [ports.pop(url.removesuffix(":0"), url) if url.endswith(":0") else url for url in wanted]
@@ -241,8 +241,8 @@ async def _take(node: Node, sock: trio.socket.SocketType, limiter: trio.Capacity
                 first = await sock.recv(1)
             if first == ATTACHES:
                 await Attachment(node.peers, socket.socket(fileno=sock.detach())).run()
-            elif first == LINKS:
-                await node.links.take(trio.SocketStream(sock), "unix")
+            elif first in (LINKS, PIPES):
+                await node.links.take(trio.SocketStream(sock), "unix" if first == LINKS else "pipe")
 
 
 def _same_user(sock: trio.socket.SocketType) -> bool:

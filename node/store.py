@@ -4,7 +4,7 @@
     statements    signed statements as they travel (certificates, names), the newest of each kind and slot
     processes     id, label and specification of every process
     invites       invites that are open
-    links         standing links, and whose key must answer there
+    standing      standing links: the addresses of a node as JSON, and whose key must answer there
     configurations  every configuration file that there was, who made it, and whether the file was replaced yet
 
 All methods but `run` and `use` block; the node calls them through these, one after another on a worker thread. Each is
@@ -13,6 +13,7 @@ one transaction; `transaction` joins several. Once it has returned, `kill -9` or
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -40,7 +41,12 @@ CREATE TABLE configurations (
     data BLOB NOT NULL, done INTEGER NOT NULL
 );
 """
-_MIGRATIONS = (_SCHEMA, _CONFIGURATIONS)
+_STANDING = """
+CREATE TABLE standing (urls TEXT PRIMARY KEY, key BLOB);
+INSERT INTO standing SELECT json_group_array(url), key FROM links GROUP BY coalesce(key, url);
+DROP TABLE links;
+"""
+_MIGRATIONS = (_SCHEMA, _CONFIGURATIONS, _STANDING)
 """Each makes the next version; none is ever changed once it was released."""
 VERSION = len(_MIGRATIONS)
 ConfigurationRow = tuple[int, float, str, bytes, str]
@@ -78,9 +84,8 @@ class Store:
         (version,) = self._database.execute("PRAGMA user_version").fetchone()
         if version > VERSION:
             raise DamagedStore("the state was written by a newer version of Glow", hint="upgrade Glow")
-        if version < VERSION:
-            scripts = "".join(_MIGRATIONS[version:])
-            self._database.executescript(f"BEGIN; {scripts} PRAGMA user_version = {VERSION}; COMMIT;")
+        for number, migration in enumerate(_MIGRATIONS[version:], version + 1):
+            self._database.executescript(f"BEGIN; {migration} PRAGMA user_version = {number}; COMMIT;")
 
     async def run(self, work: Callable[[Store], T]) -> T:
         """Runs `work(store)` on the worker thread, after what was asked before, as one transaction.
@@ -158,12 +163,16 @@ class Store:
     def remove_invite(self, identifier: bytes) -> None:
         self._execute("DELETE FROM invites WHERE id = ?", (identifier,))
 
-    def links(self) -> list[tuple[str, bytes | None]]:
-        """Standing links: (URL, the key that must answer there)."""
-        return [(url, key) for url, key in self._execute("SELECT url, key FROM links")]
+    def links(self) -> list[tuple[list[str], bytes | None]]:
+        """Standing links, the oldest first: (addresses of a node, the key that must answer there)."""
+        rows = self._execute("SELECT urls, key FROM standing ORDER BY rowid")
+        return [(json.loads(urls), key) for urls, key in rows]
 
-    def add_link(self, url: str, key: bytes | None) -> None:
-        self._execute("INSERT OR REPLACE INTO links VALUES (?, ?)", (url, key))
+    def set_links(self, links: Sequence[tuple[Sequence[str], bytes | None]]) -> None:
+        """Keeps these standing links and no others."""
+        self._execute("DELETE FROM standing")
+        for urls, key in links:
+            self._execute("INSERT INTO standing VALUES (?, ?)", (json.dumps(list(urls)), key))
 
     def configurations(self) -> list[ConfigurationRow]:
         """Every change of the configuration, newest first."""

@@ -40,6 +40,7 @@ GROUPS: dict[str, dict[str, str]] = {
     },
     "RUN": {
         "config": "what a node is set to, and every change of it",
+        "link": "keep links to other nodes: by address, or through a command such as ssh",
         "version": "the version of Glow",
     },
 }

@@ -113,6 +113,11 @@ def address_text(address: bytes) -> str:
     return format_address(address)
 
 
+def hint_lines(hints: Iterable[str]) -> list[str]:
+    """What helps against the reasons in a table, each once."""
+    return [f"hint: {hint}" for hint in dict.fromkeys(hints) if hint]
+
+
 def iso_time(value: datetime.datetime) -> str:
     """In UTC, to the millisecond at most."""
     return value.astimezone(datetime.UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -15,10 +15,11 @@ import trio
 
 from firefly.client import Glow
 from firefly.interfaces.core import NodeStatus
-from node.cli.failures import INTERRUPTED, OK
+from node.cli.failures import INTERRUPTED, OK, UsageError
 from node.cli.flags import home_of
 from node.cli.output import Output, plain
 
+NOWHERE = "none"
 Begin = Callable[[Glow], Awaitable[None]]
 LOGGERS = ("firefly", "glow", "node")
 
@@ -26,7 +27,8 @@ LOGGERS = ("firefly", "glow", "node")
 def configure_node(parser: ArgumentParser) -> None:
     """The arguments of every command that can become the node."""
     parser.add_argument("--name", help="what this device is called (default: its host name)")
-    parser.add_argument("--listen", action="append", metavar="URL", help="where links may come in: tcp://0.0.0.0:4747")
+    where = "where links may come in: tcp://0.0.0.0:4747; none: no port is opened"
+    parser.add_argument("--listen", action="append", metavar="URL", help=where)
     parser.add_argument(
         "--detach", action="store_true", help="return when the node is ready; it runs in the background"
     )
@@ -57,7 +59,8 @@ async def _run_node(arguments: Namespace, begin: Begin, found: bool) -> int:
                     nursery.cancel_scope.cancel()
 
         nursery.start_soon(watch)
-        running = start(home_of(arguments), name=arguments.name, listen=arguments.listen, found=found)
+        listen = listen_of(arguments.listen)
+        running = start(home_of(arguments), name=arguments.name, listen=listen, found=found)
         async with running as glow:
             glow.configuration.follow(LOG_LEVEL, log_at)
             await begin(glow)
@@ -70,6 +73,17 @@ def log_at(level: str) -> None:
     """Sets how much of what Glow's own loggers are told goes to standard error."""
     for name in LOGGERS:
         logging.getLogger(name).setLevel(level.upper())
+
+
+def listen_of(urls: list[str] | None) -> list[str] | None:
+    """Where to listen: nowhere for `none`, as the last time for None. Raises UsageError."""
+    if not urls or NOWHERE not in urls:
+        return urls
+    if set(urls) != {NOWHERE}:
+        raise UsageError(
+            f"--listen {NOWHERE} and an address contradict each other", hint=f"glow node --listen {NOWHERE}"
+        )
+    return []
 
 
 def announce(status: NodeStatus, arguments: Namespace, next_step: str) -> None:

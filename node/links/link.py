@@ -8,15 +8,17 @@ from __future__ import annotations
 import logging
 import socket
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import trio
 
 from firefly.address import address_of
-from firefly.errors import BadHandshake, ProtocolError
+from firefly.errors import BadFrame, BadHandshake, GlowError, ProtocolError
 from firefly.keys import NodeKey
-from firefly.link import HANDSHAKE_FRAME, FrameReader, LinkHandshake, frame
+from firefly.link import HANDSHAKE_FRAME, WRONG_VERSION, FrameReader, LinkHandshake, frame
 from firefly.transport import FramedSocket
+from node.links import LinkClosed
 from node.liveness import Liveness
 from node.queues import LinkQueue
 from node.router import Router
@@ -28,10 +30,19 @@ BUNDLE = 64 * 2**10
 MAX_FRAME = 256 * 2**10 + 1024
 NOT_SENT = 128 * 2**10
 """Bytes that the operating system may hold unsent, so that priorities mean something."""
+QUOTED = 80
+"""Bytes of what is no Glow that an error quotes."""
+
+
+class NotGlow(BadHandshake):
+    """What answers does not speak Glow: another service, or a command that prints something of its own."""
 
 
 class Link:
-    """A link after its handshake. `kind` is its transport, `url` where it leads, `hash` binds a pairing to it."""
+    """A link after its handshake. `kind` is its transport, `url` where it leads, `hash` binds a pairing to it.
+
+    Once it has ended `reason` says why, and `lost` whether it was not this side that ended it.
+    """
 
     def __init__(
         self,
@@ -54,7 +65,8 @@ class Link:
         self.up, self.down = trio.Event(), trio.Event()
         self.measured: Callable[[Link], None] = lambda link: None
         self.since = trio.current_time()
-        self.reason = ""
+        self.reason = self.hint = ""
+        self.lost = False
         self._router = router
         self._sealer, self._opener = handshake.sealer, handshake.opener
         self._frames = FrameReader(MAX_FRAME)
@@ -129,26 +141,30 @@ class Link:
 
     async def run(self) -> str:
         """Carries packets until the link ends; returns why."""
+        lost = "the neighbour closed it"
         try:
             rest, self._rest = self._rest, b""
             self._received(rest)
             await self._pump.run()
         except ProtocolError as error:
             self._router.counters["link_errors"] += 1
-            return f"the neighbour broke the rules: {error.message}"
+            self.close(f"the neighbour broke the rules: {error.message}")
         except OSError as error:
-            return f"the connection broke: {error.strerror or error}"
+            lost = f"the connection broke: {error.strerror or error}"
         except Exception as error:
             log.exception("a defect of this node ended %r; the others go on", self)
             self._router.counters["link_defects"] += 1
-            return f"this node failed: {type(error).__name__}: {error}"
+            self.close(f"this node failed: {type(error).__name__}: {error}")
         finally:
             self._pump.close()
-        return self.reason or "the neighbour closed it"
+        self.lost = not self.reason
+        self.reason = self.reason or lost
+        return self.reason
 
-    def close(self, reason: str) -> None:
+    def close(self, reason: str, hint: str = "") -> None:
         """Ends the link; `run` returns."""
-        self.reason = self.reason or reason
+        if not self.reason:
+            self.reason, self.hint = reason, hint
         self._pump.close()
 
 
@@ -163,34 +179,59 @@ async def shake_hands(
 ) -> tuple[LinkHandshake, bytes]:
     """Runs the handshake; returns it and what was already read behind it. `first` was read before.
 
-    Raises BadHandshake (the peer's fault, or its silence), OSError.
+    Raises BadHandshake: the peer's fault, or its silence; NotGlow if what was dialled is no node; LinkClosed.
     """
     handshake = LinkHandshake(key, instance, initiator=initiator, expected=expected)
+    heard = bytearray(first)
+    try:
+        with trio.fail_after(HANDSHAKE_TIME):
+            rest = await _exchange(stream, handshake, initiator, heard)
+            return handshake, rest
+    except (LinkClosed, BadHandshake) as error:
+        failure: GlowError = error
+    except BadFrame as error:
+        failure = BadHandshake(error.message)
+    except trio.TooSlowError:
+        failure = BadHandshake("no handshake within 5 s", hint="see whether a node answers there, and try again")
+    except trio.BrokenResourceError as error:
+        failure = LinkClosed("the connection broke during the handshake", cause=str(error))
+    raise _not_glow(heard) if initiator and _is_foreign(heard) else failure
+
+
+async def _exchange(stream: trio.SocketStream, handshake: LinkHandshake, initiator: bool, heard: bytearray) -> bytes:
+    """Both sides' frames; returns what was read behind them. `heard` holds the beginning of all that was read."""
     reader = FrameReader(HANDSHAKE_FRAME)
-    frames = reader.feed(first) if first else []
-    with trio.move_on_after(HANDSHAKE_TIME):
+    frames = reader.feed(bytes(heard)) if heard else []
+    if initiator:
+        with suppress(trio.BrokenResourceError):  # what the peer said before it closed can still be read
+            await stream.send_all(frame(handshake.start()))
+    while not handshake.done:
+        while not frames:
+            data = bytes(await stream.receive_some(4096))
+            if not data:
+                raise LinkClosed("the peer closed the connection during the handshake")
+            heard += data[: max(QUOTED - len(heard), 0)]
+            frames = reader.feed(data)
         try:
-            if initiator:
-                await stream.send_all(frame(handshake.start()))
-            while not handshake.done:
-                while not frames:
-                    frames = reader.feed(await _read(stream))
-                answer = handshake.receive(frames.pop(0))
-                if answer is not None:
-                    await stream.send_all(frame(answer))
+            answer = handshake.receive(frames.pop(0))
         except BadHandshake as error:
-            plain = getattr(error, "answer", None)
-            if plain:
-                await stream.send_all(plain)
+            if error.answer:
+                await stream.send_all(error.answer)
             raise
-        except trio.BrokenResourceError as error:
-            raise BadHandshake("the connection broke during the handshake", cause=str(error)) from None
-        return handshake, b"".join(frame(part) for part in frames) + reader.rest()
-    raise BadHandshake("no handshake within 5 s")
+        if answer is not None:
+            await stream.send_all(frame(answer))
+    return b"".join(frame(part) for part in frames) + reader.rest()
 
 
-async def _read(stream: trio.SocketStream) -> bytes:
-    data = await stream.receive_some(4096)
-    if not data:
-        raise BadHandshake("the peer closed the connection during the handshake")
-    return bytes(data)
+def _is_foreign(heard: bytearray) -> bool:
+    """Whether what was read first cannot be a frame of a handshake, nor the answer to another version."""
+    return bool(heard) and heard[:2] != bytes(min(len(heard), 2)) and not heard.startswith(WRONG_VERSION[:7])
+
+
+def _not_glow(heard: bytearray) -> NotGlow:
+    line = bytes(heard[:QUOTED]).strip().partition(b"\n")[0].rstrip()
+    return NotGlow(
+        "what answers there is not Glow",
+        cause=f"it began with {line.decode(errors='replace')!r}",
+        hint="see whether the address is that of a node: `glow status` on the other device shows where it listens",
+    )

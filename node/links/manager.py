@@ -4,21 +4,20 @@
 
 from __future__ import annotations
 
-import random
 import socket
 from collections import OrderedDict
 from contextlib import closing
-from dataclasses import dataclass, field
 from ipaddress import IPv6Address, ip_address
 from typing import Any, Protocol
 
 import trio
 
-from firefly.errors import BadHandshake, GlowError
+from firefly.errors import GlowError
 from firefly.keys import NodeKey
 from firefly.link import LinkHandshake
-from node.links import LinkError, transport
+from node.links import LinkClosed, LinkError, opened, scheme_of, transport
 from node.links.link import Link, shake_hands
+from node.links.standing import Made, StandingLinks, reason_of
 from node.router import Router
 
 HALF_OPEN = 128
@@ -26,12 +25,8 @@ HALF_OPEN_PER_HOST = 8
 UNCERTIFIED_TIME = 5.0
 PAIRING_TIME = 600.0
 PAIRING_LINKS = 8
-BACK_OFF = 0.2, 30.0
-"""Seconds before the first and, doubling, between later attempts of a standing link, if nobody sets `links.retry`."""
 ACCEPT_PAUSE = 0.1
 """Seconds until the next attempt when the operating system gives no connection."""
-STABLE = 30.0
-"""Seconds after which a link that ends is dialled again as if for the first time."""
 
 
 class Neighbourhood(Protocol):
@@ -40,18 +35,6 @@ class Neighbourhood(Protocol):
     def link_up(self, link: Link) -> None: ...
     def link_down(self, link: Link) -> None: ...
     def link_measured(self, link: Link) -> None: ...
-
-
-@dataclass
-class Standing:
-    """A link that is to be there: dialled until it is, and again when it ends."""
-
-    url: str
-    expected: bytes | None
-    state: str = "connecting"
-    reason: str = ""
-    link: Link | None = None
-    scope: trio.CancelScope = field(default_factory=trio.CancelScope)
 
 
 class LinkManager:
@@ -66,8 +49,7 @@ class LinkManager:
         self._nursery = nursery
         self._neighbourhood = neighbourhood
         self._half_open: OrderedDict[object, tuple[str, trio.CancelScope]] = OrderedDict()
-        self.longest_pause = BACK_OFF[1]
-        self.standing: list[Standing] = []
+        self.standing = StandingLinks(self.connect, router.links, nursery)
         self.pairing: set[Link] = set()
         self.initiated: set[Link] = set()
 
@@ -102,7 +84,7 @@ class LinkManager:
             shaken = await self._shake_hands(stream, host)
             if shaken is None:
                 return
-            link = self._make(stream, *shaken, kind, f"{kind}://{host}")
+            link = self._make(stream, *shaken, kind, f"{kind}://{host}" if host else f"{kind}:")
         await self.carry(link)
 
     async def _shake_hands(self, stream: trio.SocketStream, host: str) -> tuple[LinkHandshake, bytes] | None:
@@ -131,46 +113,42 @@ class LinkManager:
     # --- dialling
 
     async def dial(self, url: str, expected: bytes | None) -> Link:
-        """A new link to the node at `url`, not yet run. Raises LinkError, BadHandshake."""
-        module = transport(url)
-        stream = await module.dial(url)
-        try:
-            handshake, rest = await shake_hands(stream, self._key, self._instance, expected=expected, initiator=True)
-        except BaseException:
-            stream.socket.close()
-            raise
-        link = self._make(stream, handshake, rest, module.kind, url)
-        self.initiated.add(link)
+        """A new link to the node at `url`; it is carried until it ends. Raises LinkError, BadHandshake."""
+        link: Link = await self._nursery.start(self._dial, url, expected)
         return link
 
-    def keep(self, url: str, expected: bytes | None) -> Standing:
-        """Dials `url` until it answers, and again whenever the link ends."""
-        for standing in self.standing:
-            if standing.url == url:
-                return standing
-        standing = Standing(url, expected)
-        self.standing.append(standing)
-        self._nursery.start_soon(self._keep, standing)
-        return standing
+    async def _dial(self, url: str, expected: bytes | None, *, task_status: trio.TaskStatus[Link]) -> None:
+        links: list[Link] = []
 
-    async def _keep(self, standing: Standing) -> None:
-        delay = BACK_OFF[0]
-        with standing.scope:
-            while True:
-                standing.state = "connecting"
-                try:
-                    link = standing.link = await self.dial(standing.url, standing.expected)
-                except (LinkError, BadHandshake, OSError) as error:
-                    standing.reason = getattr(error, "message", "") or str(error)
-                else:
-                    standing.state, standing.reason = "up", ""
-                    standing.reason = await self.carry(link)
-                    standing.link = None
-                    if trio.current_time() - link.since > STABLE:
-                        delay = BACK_OFF[0]
-                standing.state = "waiting"
-                await trio.sleep(delay * random.uniform(0.5, 1.0))
-                delay = min(delay * 2, self.longest_pause)
+        def made(link: Link) -> bool:
+            links.append(link)
+            task_status.started(link)
+            return True
+
+        try:
+            await self.connect(url, expected, made)
+        except GlowError as error:
+            if not links:
+                raise
+            links[0].reason = reason_of(error)
+
+    async def connect(self, url: str, expected: bytes | None, made: Made) -> None:
+        """Dials `url`, where the node with the key `expected` must answer if it is given, and carries the link until it
+        ends. `made` hears of the link before anything goes over it; if it returns False the link is let go.
+
+        Raises LinkError, BadHandshake: why there was no link, or why it ended.
+        """
+        async with opened(url) as stream:
+            handshake, rest = await shake_hands(stream, self._key, self._instance, expected=expected, initiator=True)
+            link = self._make(stream, handshake, rest, scheme_of(url), url)
+            if not made(link):
+                link.close("another address of the node answered first")
+                return
+            self.initiated.add(link)
+            reason = await self.carry(link)
+            if link.lost:
+                raise LinkClosed(reason)
+        raise LinkError(reason, hint=link.hint)
 
     # --- running
 
@@ -185,7 +163,9 @@ class LinkManager:
         Of two links of a kind to one node the lower address ends the older.
         """
         if link.peer_key == self._key.public:
-            link.close("it leads to this node itself")
+            link.close("it leads to this node itself", "`glow link rm` forgets an address")
+            link.up.set()
+            link.down.set()
             return link.reason
         for other in list(self._router.links if self._key.address < link.peer_address else ()):
             if other.peer_instance == link.peer_instance and other.kind == link.kind:
@@ -213,7 +193,10 @@ class LinkManager:
         if not link.certified and link in self.pairing:
             await trio.sleep(PAIRING_TIME)
         if not link.certified:
-            link.close("the neighbour showed no certificate of a namespace that this node is in")
+            link.close(
+                "the neighbour showed no certificate of a namespace that this node is in",
+                "`glow invite` here, then `glow join` there, makes it one of your devices",
+            )
 
     def begin_pairing(self, link: Link) -> bool:
         """The link may wait for a person; False if too many do."""

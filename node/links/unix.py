@@ -10,14 +10,22 @@ from node.links import LinkError
 kind = "unix"
 
 
+def parse(url: str) -> str:
+    """The path in a URL. Raises LinkError."""
+    scheme, _, path = url.partition(":")
+    if scheme != kind or not path or "\0" in path:
+        raise LinkError(f"{url!r} is no unix address", hint="write unix:PATH, the control.sock of another node")
+    return path
+
+
 async def dial(url: str) -> trio.SocketStream:
     """Connects to the control socket at the path and asks for a link."""
-    path = url.removeprefix("unix:")
+    path = parse(url)
     try:
         stream = await trio.open_unix_socket(path)
-    except (OSError, RuntimeError) as error:
+        await stream.send_all(LINKS)
+    except (OSError, RuntimeError, trio.BrokenResourceError) as error:
         raise LinkError(f"nothing answers at {url}", cause=str(error)) from None
-    await stream.send_all(LINKS)
     return stream
 
 

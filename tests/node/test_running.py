@@ -89,9 +89,9 @@ async def test_a_process_has_as_long_to_serve_as_is_set(tmp_path: Path) -> None:
 
 async def test_a_standing_link_rests_as_long_as_is_set(tmp_path: Path) -> None:
     async with node.start(tmp_path, listen=LISTEN) as glow:
-        assert glow._node.links.longest_pause == 30.0
+        assert glow._node.links.standing.longest_pause == 30.0
         await glow.node.configure("links.retry", "5m")
-        assert glow._node.links.longest_pause == 300.0
+        assert glow._node.links.standing.longest_pause == 300.0
 
 
 async def test_as_many_programs_are_attached_as_is_set(tmp_path: Path) -> None:
@@ -139,4 +139,4 @@ async def test_administrators_configure_other_nodes_and_members_do_not(tmp_path:
         with pytest.raises(core.BadConfiguration):
             await administrator.configure("links.retry", "never")
         await administrator.configuration_rollback()
-        assert nas._node.links.longest_pause == 30.0
+        assert nas._node.links.standing.longest_pause == 30.0

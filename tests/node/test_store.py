@@ -38,7 +38,7 @@ while True:
     with store.transaction():
         store.set("number", str(number).encode())
         store.add_process(number.to_bytes(16, "big"), str(number), b"specification")
-        store.add_link(f"tcp://{number}", None)
+        store.set_links([*store.links(), ([f"tcp://{number}"], None)])
     print(number, flush=True)
 """
 
@@ -54,15 +54,14 @@ def test_what_is_kept_is_there_after_a_restart(path: Path) -> None:
     store.keep_statement(b"id", "name", b"slot", b"signed")
     store.add_process(b"p", "files", b"specification")
     store.add_invite(b"i", b"invite")
-    store.add_link("tcp://nas:1", b"its key")
-    store.add_link("tcp://other:1", None)
+    store.set_links([(["tcp://nas:1", "tcp://ä:2"], b"its key"), (["tcp://other:1"], None)])
     store.close()
     store = Store(path)
     assert store.get("namespace") == b"key"
     assert store.statements() == [b"signed"]
     assert store.processes() == [(b"p", b"specification")]
     assert store.invites() == [b"invite"]
-    assert store.links() == [("tcp://nas:1", b"its key"), ("tcp://other:1", None)]
+    assert store.links() == [(["tcp://nas:1", "tcp://ä:2"], b"its key"), (["tcp://other:1"], None)]
     store.remove_process(b"p")
     store.remove_invite(b"i")
     assert (store.processes(), store.invites()) == ([], [])
@@ -180,6 +179,22 @@ def test_a_damaged_file_is_a_typed_error(path: Path, content: bytes) -> None:
 def test_a_folder_that_is_not_there_is_a_typed_error(tmp_path: Path) -> None:
     with pytest.raises(DamagedStore):
         Store(tmp_path / "nowhere" / "state.sqlite")
+
+
+def test_the_state_of_version_1_is_carried_over(path: Path) -> None:
+    database = sqlite3.connect(path)
+    database.executescript(VERSION_1)
+    rows = [("tcp://b:1", b"its key"), ("tcp://a:1", b"its key"), ("tcp://c:1", None), ("tcp://d:1", None)]
+    database.executemany("INSERT INTO links VALUES (?, ?)", rows)
+    database.commit()
+    database.close()
+    store = Store(path)
+    assert sorted(store.links()) == [
+        (["tcp://a:1", "tcp://b:1"], b"its key"),
+        (["tcp://c:1"], None),
+        (["tcp://d:1"], None),
+    ]
+    store.close()
 
 
 def test_the_state_of_a_newer_version_is_not_touched(path: Path) -> None:

@@ -166,7 +166,7 @@ async def test_a_running_node_applies_a_change(shell: Shell) -> None:
             0,
             '1  links.retry = "1m"\nlinks.retry: applied\n',
         )
-        assert node._node.links.longest_pause == 60.0
+        assert node._node.links.standing.longest_pause == 60.0
         assert "a flag or variable" in (await run("set", "listen", "tcp://127.0.0.1:1"))[1]
         assert (await run("get", "listen", "--node", "nas"))[1] == "tcp://127.0.0.1:0\n"
         shell.write(b"links.retry = 5\nx = 1\n")
@@ -177,7 +177,7 @@ async def test_a_running_node_applies_a_change(shell: Shell) -> None:
         code, out, _ = await run("set", "x", "--unset")
         assert (code, out.splitlines()[:1]) == (0, ["4  x unset"])
         assert "links.retry: applied" in out
-        assert node._node.links.longest_pause == 5.0
+        assert node._node.links.standing.longest_pause == 5.0
     assert await trio.to_thread.run_sync(main, ["config", "get", "links.retry"]) == 0
 
 

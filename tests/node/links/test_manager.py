@@ -6,6 +6,7 @@ import pytest
 import trio
 from trio.testing import MockClock
 
+from node.links.standing import Made
 from tests.node.links.neighbours import Neighbour
 
 
@@ -16,15 +17,16 @@ async def test_the_longest_pause_between_attempts(
     async with trio.open_nursery() as nursery:
         dialler = Neighbour(nursery)
         attempts: list[str] = []
-        dial = dialler.manager.dial
+        standing = dialler.manager.standing
+        connect = standing._connect
 
-        async def counted(url: str, expected: bytes | None) -> object:
+        async def counted(url: str, expected: bytes | None, made: Made) -> None:
             attempts.append(url)
-            return await dial(url, expected)
+            await connect(url, expected, made)
 
-        monkeypatch.setattr(dialler.manager, "dial", counted)
-        dialler.manager.longest_pause = longest
-        dialler.manager.keep("memory:nobody", None)
+        monkeypatch.setattr(standing, "_connect", counted)
+        standing.longest_pause = longest
+        standing.keep(["memory:nobody"], None)
         await trio.sleep(1000)
         nursery.cancel_scope.cancel()
     assert least <= len(attempts) <= most
