@@ -174,7 +174,7 @@ class StandingLinks:
 
 def in_order(urls: Iterable[str]) -> tuple[str, ...]:
     """Each once, IPv6 addresses first, else as they were given."""
-    return tuple(sorted(dict.fromkeys(urls), key=lambda url: "://[" not in url))
+    return tuple(sorted(dict.fromkeys(urls), key=lambda url: not url.partition(":")[2].startswith("//[")))
 
 
 def reason_of(error: GlowError) -> str:

@@ -199,6 +199,7 @@ def test_stdio_joins_its_streams_with_the_control_socket(tmp_path: Path) -> None
                     assert process.stdout.read(4) == b"back"
                     if ended_by_node:
                         node.close()
+                        process.wait(PATIENCE)
                     out, err = process.communicate(timeout=PATIENCE)
             assert out == b""
             if ended_by_node:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import trio
-from trio.testing import MockClock
+from trio.testing import MockClock, wait_all_tasks_blocked
 
 from firefly.errors import BadHandshake
 from firefly.keys import NodeKey
@@ -165,6 +165,7 @@ async def test_who_shows_no_certificate_is_let_go(scheme: str, tmp_path: Path, c
         link = await dialler.manager.dial(owner.url, None)
         began = trio.current_time()
         if clock.rate:
+            await wait_all_tasks_blocked()  # both sides have set their clocks
             clock.jump(UNCERTIFIED_TIME)
         reason = await end_of(link)
         assert "certificate" in reason or reason == "the neighbour closed it"
