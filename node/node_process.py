@@ -11,6 +11,7 @@ from typing import Any
 
 import trio
 
+from firefly.address import address_of
 from firefly.errors import Denied, InvalidArgument, NoSuchResource, Unreachable
 from firefly.interfaces import core
 from firefly.runtime import Caller, current_call
@@ -19,6 +20,7 @@ from node.directory import Directory, Entry, Resource
 from node.doorkeeper import Doorkeeper
 from node.host import ProcessHost
 from node.introductions import Introductions
+from node.metrics import collect
 from node.node import Node, platform_name
 from node.pairing import Invite, InviteRefusedError
 
@@ -76,6 +78,7 @@ class NodeProcess(core.NodeServer):
             nodes=[self._summary(entry) for entry in self._entries()],
             links=self._links(),
             counters=dict(router),
+            lapsed=self._lapsed(),
         )
 
     def _entries(self) -> list[Entry]:
@@ -94,7 +97,33 @@ class NodeProcess(core.NodeServer):
             hops=hops,
             reason=reason,
             platform=entry.contents.platform,
+            expires=self._expires(entry.key),
+            clash=self._node.directory is not None and self._node.directory.clashing(entry.key),
         )
+
+    def _expires(self, key: bytes) -> datetime | None:
+        held = self._node.book.find(self._node.namespace or b"", key)
+        return datetime.fromtimestamp(held.certificate.expires, UTC) if held is not None else None
+
+    def _lapsed(self) -> list[core.NodeSummary]:
+        directory = self._node.directory
+        if directory is None:
+            return []
+        return [
+            core.NodeSummary(
+                name=directory.given_label(certificate.key),
+                address=address_of(certificate.key),
+                key=certificate.key,
+                role=core.Role(certificate.role),
+                reachable=False,
+                how="unreachable",
+                hops=0,
+                reason="its certificate has ended",
+                platform="",
+                expires=datetime.fromtimestamp(certificate.expires, UTC),
+            )
+            for certificate in self._node.book.lapsed(directory.namespace)
+        ]
 
     def _reach(self, address: bytes) -> tuple[str, int, str]:
         """(how, hops, why) a node is reached."""
@@ -111,8 +140,7 @@ class NodeProcess(core.NodeServer):
         return f"via {' and '.join(names)}", len(path), "no link leads there directly"
 
     def _name(self, address: bytes) -> str:
-        directory = self._node.directory
-        return (directory.label_of(address) if directory is not None else "") or address.hex()[:8]
+        return self._node.name_of(address)
 
     def _links(self) -> list[core.LinkStatus]:
         node, now = self._node, trio.current_time()
@@ -128,13 +156,14 @@ class NodeProcess(core.NodeServer):
                 since=datetime.now(UTC) - timedelta(seconds=now - link.since),
                 sent=link.sent_bytes,
                 received=link.received_bytes,
+                certified=link.certified,
             )
             for link in node.router.links
         ]
         return found + [
             core.LinkStatus(
-                peer="",
-                address=None,
+                peer=self._name(address_of(standing.expected)) if standing.expected else "",
+                address=address_of(standing.expected) if standing.expected else None,
                 kind=standing.url.partition(":")[0],
                 url=standing.url,
                 state=standing.state,
@@ -143,6 +172,7 @@ class NodeProcess(core.NodeServer):
                 since=None,
                 sent=0,
                 received=0,
+                retry=_in_future(standing.retry),
             )
             for standing in node.links.standing
             if standing.state != "up"
@@ -223,6 +253,18 @@ class NodeProcess(core.NodeServer):
     def echo(self, payload: bytes) -> bytes:
         return payload
 
+    def metrics(self) -> list[core.Metric]:
+        self._members_only()
+        return collect(self._node, self._processes)
+
+    def logs(
+        self, after: int, last: int | None, follow: bool, level: core.LogLevel, process: str
+    ) -> AsyncIterator[core.LogRecord]:
+        self._administrators_only()
+        return self._node.log.read(
+            after, last, follow, lambda record: record.level >= level and process in ("", record.process)
+        )
+
     # --- changing
 
     async def create(self, specification: core.Specification) -> core.ProcessStatus:
@@ -300,6 +342,11 @@ def _require(caller: Caller, role: int) -> None:
     from firefly.runtime import check_access
 
     check_access(caller, role)
+
+
+def _in_future(moment: float | None) -> datetime | None:
+    """A moment of trio's clock, by the system's."""
+    return None if moment is None else datetime.now(UTC) + timedelta(seconds=moment - trio.current_time())
 
 
 def _invite_value(invite: Invite, link: str) -> core.Invite:

@@ -30,6 +30,11 @@ OUTPUT_TIME = 0.5
 KEPT_LINES, MAX_LINE = 20, 1000
 """What is kept of a program's standard error, for the reason of its end."""
 
+CHUNK, BURST = 16384, 200
+"""Bytes of it that are read at once, and lines of them that go on to the log: who writes faster loses some."""
+Said = Callable[[list[str], int], None]
+"""Hears lines of standard error, and how many before them were left out."""
+
 Registered = Callable[[AttachedResource], None]
 Attach = Callable[[socket.socket, Program, Registered], Awaitable[None]]
 """Serves the node's end of the socketpair, which it owns from then on, until the program has left."""
@@ -46,16 +51,21 @@ def find_program(name: str) -> str:
 
 
 async def run_program(
-    command: list[str], program: Program, attach: Attach, registered: Registered, started: Callable[[int], None]
+    command: list[str],
+    program: Program,
+    attach: Attach,
+    registered: Registered,
+    started: Callable[[int], None],
+    said: Said = lambda lines, lost: None,
 ) -> str:
-    """Runs `command` until it ends; returns why. `started` hears its number as an OS process.
+    """Runs `command` until it ends; returns why. `started` hears its number as an OS process, `said` its lines.
 
     Cancelled, it terminates the program and all that this has started, and kills what is left after 5 s. Raises
     OSError if the program cannot be started.
     """
     ours, child = await _start(command, program)
     started(child.pid)
-    output = _Output(child)
+    output = _Output(child, said)
     left = False
 
     async def serve(scope: trio.CancelScope) -> None:
@@ -100,10 +110,11 @@ async def _start(command: list[str], program: Program) -> tuple[socket.socket, t
 
 
 class _Output:
-    """The last lines that a program wrote to its standard error. The rest is dropped, so writing never blocks it."""
+    """What a program writes to its standard error: always read, so writing never blocks it; the last lines are kept."""
 
-    def __init__(self, child: trio.Process) -> None:
+    def __init__(self, child: trio.Process, said: Said = lambda lines, lost: None) -> None:
         self._child = child
+        self._said = said
         self._lines: deque[str] = deque(maxlen=KEPT_LINES)
         self.complete = trio.Event()
 
@@ -115,12 +126,17 @@ class _Output:
     async def collect(self) -> None:
         assert self._child.stderr is not None
         rest = b""
-        async for data in self._child.stderr:
+        while data := await self._child.stderr.receive_some(CHUNK):
             *lines, rest = (rest + data).split(b"\n")
-            self._lines.extend(_text(line) for line in lines)
+            self._take(lines)
             rest = rest[-MAX_LINE:]
-        self._lines.append(_text(rest))
+        self._take([rest])
         self.complete.set()
+
+    def _take(self, lines: list[bytes]) -> None:
+        taken = [_text(line) for line in lines[-BURST:]]
+        self._lines.extend(taken)
+        self._said([line for line in taken if line.strip()], len(lines) - len(taken))
 
 
 def _text(line: bytes) -> str:

@@ -82,7 +82,7 @@ class LocalResource:
             arguments = self.decode(method, request.arguments, conversation, listed)
         else:
             arguments = msgspec.structs.astuple(method.argument_codec.decode(request.arguments))
-        context = CurrentCall(caller, method, conversation)
+        context = CurrentCall(caller, method, conversation, self)
         call: ServedCall | None = None
         if position is not None:
             call = ServedCall(self.host, context, request.call, lane, request.deadline)
@@ -131,7 +131,7 @@ class LocalResource:
             return
         size = sum(map(len, notification.arguments))
         conversation.admit(notification.resource, size)
-        context = CurrentCall(caller, method, conversation)
+        context = CurrentCall(caller, method, conversation, self)
         inbox = self.inboxes.get(conversation)
         if inbox is not None:
             inbox.waiting.append(Received(context, handler, notification, size))

@@ -7,6 +7,7 @@ from __future__ import annotations
 import random
 import socket
 from collections import OrderedDict
+from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass, field
 from ipaddress import IPv6Address, ip_address
@@ -51,6 +52,8 @@ class Standing:
     state: str = "connecting"
     reason: str = ""
     link: Link | None = None
+    retry: float | None = None
+    """When it is dialled again, by trio's clock, while it waits."""
     scope: trio.CancelScope = field(default_factory=trio.CancelScope)
 
 
@@ -66,6 +69,8 @@ class LinkManager:
         self._nursery = nursery
         self._neighbourhood = neighbourhood
         self._half_open: OrderedDict[object, tuple[str, trio.CancelScope]] = OrderedDict()
+        self.failed: Callable[[str, str], None] = lambda url, reason: None
+        """Hears why a standing link does not come about, each time that the reason is another one."""
         self.standing: list[Standing] = []
         self.pairing: set[Link] = set()
         self.initiated: set[Link] = set()
@@ -156,11 +161,11 @@ class LinkManager:
         delay = BACK_OFF[0]
         with standing.scope:
             while True:
-                standing.state = "connecting"
+                standing.state, standing.retry = "connecting", None
                 try:
                     link = standing.link = await self.dial(standing.url, standing.expected)
                 except (LinkError, BadHandshake, OSError) as error:
-                    standing.reason = getattr(error, "message", "") or str(error)
+                    self._failed(standing, getattr(error, "message", "") or str(error))
                 else:
                     standing.state, standing.reason = "up", ""
                     standing.reason = await self.carry(link)
@@ -168,8 +173,14 @@ class LinkManager:
                     if trio.current_time() - link.since > STABLE:
                         delay = BACK_OFF[0]
                 standing.state = "waiting"
-                await trio.sleep(delay * random.uniform(0.5, 1.0))
+                standing.retry = trio.current_time() + delay * random.uniform(0.5, 1.0)
+                await trio.sleep_until(standing.retry)
                 delay = min(delay * 2, BACK_OFF[1])
+
+    def _failed(self, standing: Standing, reason: str) -> None:
+        if reason != standing.reason:
+            standing.reason = reason
+            self.failed(standing.url, reason)
 
     # --- running
 
@@ -196,9 +207,9 @@ class LinkManager:
         try:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(self._limit_uncertified, link)
-                reason = await link.run()
+                link.close(await link.run())
                 nursery.cancel_scope.cancel()
-            return reason
+            return link.reason
         finally:
             link.close("this node is stopping")
             self.initiated.discard(link)
