@@ -133,7 +133,9 @@ class NodeProcess(core.NodeServer):
         path = node.mesh.path(address)
         link: Any = node.mesh.next_hop(address, None)
         if not path or link is None:
-            return "unreachable", 0, "no path leads there: it is off, or nothing that is on is linked to it"
+            heard = any(address in area.records for area in node.mesh.areas.values())
+            off = "it is off, or nothing that is on is linked to it"
+            return "unreachable", 0, f"no path leads there: {'it was on lately, and lost its links' if heard else off}"
         if len(path) == 1:
             return f"direct {link.kind}", 1, f"linked at {link.url}"
         names = [self._name(hop) for hop in path[:-1]]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from datetime import datetime
+from typing import Any
 
 from firefly.client import Glow
 from firefly.interfaces.core import LogLevel, LogRecord
@@ -45,7 +46,7 @@ def run(arguments: Namespace) -> int:
 
     async def work(glow: Glow) -> int:
         _, node = await node_at(glow, name)
-        gathered = [] if out.json and not out.lines and not arguments.follow else None
+        gathered: list[Any] | None = [] if out.json and not out.lines and not arguments.follow else None
         nothing = True
         level = LogLevel[arguments.level.upper()]
         async with node.logs(0, last, arguments.follow, level, arguments.process) as records:
