@@ -17,14 +17,15 @@ HELP = "what a node and its processes said"
 SHOWN = 100
 """Records that are shown if nobody says how many."""
 ALL = -1
-_LEVELS = [level.name.lower() for level in LogLevel]
+LEVELS = ("debug", "info", "warning", "error", "critical")
+"""Those of LogLevel, which completion must know without it."""
 
 
 def configure(parser: ArgumentParser) -> None:
     parser.add_argument("of", nargs="?", metavar="NODE", help="the node to ask (default: this one)")
     parser.add_argument("-f", "--follow", action="store_true", help="go on with what comes, until stopped")
     parser.add_argument("--process", default="", metavar="LABEL", help="only that process; `node` is the node itself")
-    parser.add_argument("--level", choices=_LEVELS, default="debug", help="only what is at least as grave")
+    parser.add_argument("--level", choices=LEVELS, default="debug", help="only what is at least as grave")
     parser.add_argument(
         "-n", "--lines", type=count, default=SHOWN, metavar="N", help=f"how many at most, or `all` (default: {SHOWN})"
     )
