@@ -24,7 +24,7 @@ complete -o nospace -F _glow glow
 ZSH = r"""#compdef glow
 # Completion of glow for zsh. In ~/.zshrc, after compinit:  eval "$(glow completion zsh)"
 _glow() {
-    local candidate
+    local candidate nothing=1
     local -a finished unfinished
     while IFS= read -r candidate; do
         if [[ $candidate == *' ' ]]; then
@@ -33,8 +33,9 @@ _glow() {
             unfinished+=("$candidate")
         fi
     done < <(command glow complete zsh -- "${(Q)PREFIX}" "${(@Q)words[1,CURRENT-1]}" 2>/dev/null)
-    (( $#finished )) && compadd -a finished
-    (( $#unfinished )) && compadd -S '' -a unfinished
+    (( $#finished )) && compadd -a finished && nothing=0
+    (( $#unfinished )) && compadd -S '' -a unfinished && nothing=0
+    return nothing
 }
 if [[ $funcstack[1] == _glow ]]; then
     _glow "$@"

@@ -167,18 +167,21 @@ def node_state(node: NodeSummary, lapsed: bool = False) -> NodeState:
 
 
 def link_finding(link: LinkStatus) -> Finding:
-    now = datetime.now(UTC)
-    seconds = 0.0 if link.retry is None else max((link.retry - now).total_seconds(), 0.0)
     known = {
         "reason": link.reason or "no reason is known",
         "again": f"; the last time it did not work: {link.reason}" if link.reason else "",
         "since": "now" if link.since is None else local_time(link.since),
         "round_trip": "not measured yet" if link.round_trip is None else duration_text(link.round_trip),
-        "retry": "soon" if link.retry is None else f"in {duration_text(seconds)}",
+        "retry": "soon" if link.retry is None else time_until(link.retry),
         "state": link.state,
     }
     peer = link.peer or (address_text(link.address) if link.address else "")
     return explain("link", f"{link.url} to {peer}" if peer else link.url, link_state(link), known)
+
+
+def time_until(moment: datetime) -> str:
+    seconds = (moment - datetime.now(UTC)).total_seconds()
+    return f"in {duration_text(seconds)}" if seconds > 0 else "now"
 
 
 def link_state(link: LinkStatus) -> State:
