@@ -146,6 +146,7 @@ def run(check: Checks, folder: Path, work: Path, laptop: Device, relay: Device, 
     keys(check, laptop)
     guestbook(check, laptop)
     look(check, laptop)
+    explain(check, laptop, nas)
     survive(check, laptop, nas, inbox)
 
 
@@ -230,6 +231,17 @@ def look(check: Checks, laptop: Device) -> None:
     laptop.glow("trace", "nas")
     hops = [hop["name"] for hop in laptop.json("trace", "nas")]
     check("the way to nas leads through relay", hops == ["laptop", "relay", "nas"])
+
+
+def explain(check: Checks, laptop: Device, nas: Device) -> None:
+    laptop.glow("why", "nas/settings")
+    why = laptop.json("why", "nas")[0]
+    check("why says how nas is reached", why["state"] == "relayed" and "via relay" in why["why"])
+    nas.glow("logs", "--process", "guestbook")
+    said = {record["process"] for record in nas.json("logs")}
+    check("the log tells of the processes", {"files", "inbox", "settings", "guestbook"} <= said)
+    checks = laptop.json("doctor")
+    check("the doctor finds no failure", not [check for check in checks if check["level"] == "fail"])
 
 
 def survive(check: Checks, laptop: Device, nas: Device, inbox: Path) -> None:
