@@ -179,13 +179,8 @@ class ProcessHost:
         self._context.copy().run(self._nursery.start_soon, self._supervise, process)
 
     def _say(self, process: Process, level: LogLevel, what: str) -> None:
-        self._log.add(
-            level,
-            process.specification.label,
-            "process",
-            what,
-            {"restarts": process.restarts} if process.restarts else {},
-        )
+        restarts = {"restarts": process.restarts} if process.restarts else {}
+        self._log.add(level, process.specification.label, "process", what, restarts)
 
     def _running(self, process: Process, proto: str) -> None:
         if process.state is ProcessState.STARTING:

@@ -126,7 +126,7 @@ class LocalResource:
             check_access(caller, self.access)
             method, handler, _ = self._find(notification.selector)
         except GlowError as error:
-            log.info("dropped notifications: %s", error)
+            log.debug("dropped notifications: %s", error)  # a peer could fill the log with these
             conversation.refused(notification)
             return
         size = sum(map(len, notification.arguments))
