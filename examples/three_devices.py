@@ -168,6 +168,7 @@ def run(check: Checks, folder: Path, work: Path, laptop: Device, relay: Device, 
     guestbook(check, laptop)
     look(check, laptop)
     settle(check, nas)
+    explain(check, laptop, nas)
     survive(check, laptop, nas, inbox)
 
 
@@ -282,6 +283,17 @@ def settle(check: Checks, nas: Device) -> None:
     changes = [entry["what"] for entry in nas.json("config", "history")]
     check("the history knows both changes", len(changes) == 2 and "2h" in changes[-1])
     check("it was taken back", nas.json("config", "get")["invite.lifetime"] == "1d")
+
+
+def explain(check: Checks, laptop: Device, nas: Device) -> None:
+    laptop.glow("why", "nas/settings")
+    why = laptop.json("why", "nas")[0]
+    check("why says how nas is reached", why["state"] == "relayed" and "via relay" in why["why"])
+    nas.glow("logs", "--process", "guestbook")
+    said = {record["process"] for record in nas.json("logs")}
+    check("the log tells of the processes", {"files", "inbox", "settings", "guestbook"} <= said)
+    checks = laptop.json("doctor")
+    check("the doctor finds no failure", not [check for check in checks if check["level"] == "fail"])
 
 
 def survive(check: Checks, laptop: Device, nas: Device, inbox: Path) -> None:

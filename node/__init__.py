@@ -8,6 +8,7 @@ links/         one file per transport                    peers         its conve
 attachment, bridge                                       programs of this device
 host, node_process                                       its processes, and itself as one
 configuration/ what it is set to, and the history of that
+logs, metrics                                            what it and they said, what it counts
 cli/           one file per command
 """
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import signal
 from collections import deque
+from collections.abc import Callable
 from contextlib import suppress
 
 import trio
@@ -19,15 +20,20 @@ OUTPUT_TIME = 0.5
 """Seconds that its last lines may take to arrive, where something it started holds its standard error open."""
 KEPT_LINES, MAX_LINE = 20, 1000
 """What is kept of its standard error, for the reason of its end."""
+CHUNK, BURST = 16384, 200
+"""Bytes of it that are read at once, and lines of them that go on to the log: who writes faster loses some."""
+Said = Callable[[list[str], int], None]
+"""Hears lines of standard error, and how many before them were left out."""
 ERROR_LINES = 3
 """Lines of an error of the command line: error, cause, hint."""
 
 
 class Output:
-    """The last lines that a program wrote to its standard error. The rest is dropped, so writing never blocks it."""
+    """What a program writes to its standard error: always read, so writing never blocks it; the last lines are kept."""
 
-    def __init__(self, child: trio.Process) -> None:
+    def __init__(self, child: trio.Process, said: Said = lambda lines, lost: None) -> None:
         self._child = child
+        self._said = said
         self._lines: deque[str] = deque(maxlen=KEPT_LINES)
         self.complete = trio.Event()
 
@@ -44,12 +50,17 @@ class Output:
         assert self._child.stderr is not None
         rest = b""
         with suppress(trio.ClosedResourceError):  # by `end`, where something it started held it open
-            async for data in self._child.stderr:
+            while data := await self._child.stderr.receive_some(CHUNK):
                 *lines, rest = (rest + data).split(b"\n")
-                self._lines.extend(_text(line) for line in lines)
+                self._take(lines)
                 rest = rest[-MAX_LINE:]
-        self._lines.append(_text(rest))
+        self._take([rest])
         self.complete.set()
+
+    def _take(self, lines: list[bytes]) -> None:
+        taken = [_text(line) for line in lines[-BURST:]]
+        self._lines.extend(taken)
+        self._said([line for line in taken if line.strip()], len(lines) - len(taken))
 
 
 def _text(line: bytes) -> str:

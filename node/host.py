@@ -14,6 +14,7 @@ from __future__ import annotations
 import os
 from collections import deque
 from collections.abc import Callable
+from contextvars import copy_context
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib.metadata import entry_points
@@ -26,6 +27,7 @@ from firefly.client import Context, Glow
 from firefly.errors import GlowError
 from firefly.interfaces.core import (
     BadSpecification,
+    LogLevel,
     NameTaken,
     ProcessKind,
     ProcessState,
@@ -37,6 +39,7 @@ from firefly.runtime import Host
 from node.attachment import AttachedResource, Program
 from node.home import Home
 from node.identity import check_label
+from node.logs import Log, running
 from node.program import Attach, find_program, run_program
 from node.store import DamagedStore, Store
 
@@ -100,7 +103,7 @@ class ProcessHost:
     """All processes of a node. They run in `nursery`, whose end stops them.
 
     `resources` is the node's table, `attach` serves the socket of a program until it leaves, `changed` is called when
-    resources have come or gone.
+    resources have come or gone. `log` hears what becomes of the processes, and what they say.
     """
 
     def __init__(
@@ -112,6 +115,7 @@ class ProcessHost:
         glow: Glow,
         attach: Attach,
         changed: Callable[[], None],
+        log: Log | None = None,
     ) -> None:
         self.processes: dict[bytes, Process] = {}
         self.start_time = START_TIME
@@ -122,6 +126,8 @@ class ProcessHost:
         self._glow = glow
         self._attach = attach
         self._changed = changed
+        self._log = log or Log()
+        self._context = copy_context()  # a process must not inherit what the call that made it has set
 
     async def start(self) -> None:
         """Starts what the store knows; returns when each serves or has failed once, after 5 s at the latest."""
@@ -163,7 +169,7 @@ class ProcessHost:
         process.scope.cancel()
         await process.ended.wait()
         self.processes.pop(process.id, None)
-        process.stopped(ProcessState.STOPPED, "killed")
+        self._stopped(process, ProcessState.STOPPED, "killed")
         self._changed()
         return process.status()
 
@@ -172,9 +178,25 @@ class ProcessHost:
 
     def _launch(self, process: Process) -> None:
         self.processes[process.id] = process
-        self._nursery.start_soon(self._supervise, process)
+        self._context.copy().run(self._nursery.start_soon, self._supervise, process)
+
+    def _say(self, process: Process, level: LogLevel, what: str) -> None:
+        restarts = {"restarts": process.restarts} if process.restarts else {}
+        self._log.add(level, process.specification.label, "process", what, restarts)
+
+    def _running(self, process: Process, proto: str) -> None:
+        if process.state is ProcessState.STARTING:
+            process.running(proto)
+            self._say(process, LogLevel.INFO, f"running: it serves {proto}")
+        self._changed()
+
+    def _stopped(self, process: Process, state: ProcessState, reason: str) -> None:
+        process.stopped(state, reason)
+        level = {ProcessState.WAITING: LogLevel.WARNING, ProcessState.FAILED: LogLevel.ERROR}.get(state, LogLevel.INFO)
+        self._say(process, level, f"{state.name.lower()}: {reason}")
 
     async def _supervise(self, process: Process) -> None:
+        running.set((self._log, process.specification.label))
         try:
             with process.scope:
                 await self._keep_running(process)
@@ -192,11 +214,11 @@ class ProcessHost:
             reason = await self._run_once(process)
             failures.append(trio.current_time())
             if len(failures) == FAILURES and failures[-1] - failures[0] < FAILURE_TIME:
-                process.stopped(ProcessState.FAILED, f"given up after {FAILURES} failures in a minute: {reason}")
+                self._stopped(process, ProcessState.FAILED, f"given up after {FAILURES} failures in a minute: {reason}")
                 return
             if trio.current_time() - began > FAILURE_TIME:
                 delay = BACK_OFF[0]
-            process.stopped(ProcessState.WAITING, reason)
+            self._stopped(process, ProcessState.WAITING, reason)
             await trio.sleep(delay)
             delay = min(delay * 2, BACK_OFF[1])
             process.restarts += 1
@@ -225,9 +247,8 @@ class ProcessHost:
                     "start",
                     Context(process.id, specification.label, folder, configuration, nursery, self._glow),
                 )
-                self._resources.add(process.id, instance, int(specification.access))
-                process.running(instance.proto)
-                self._changed()
+                self._resources.add(process.id, instance, int(specification.access), specification.label)
+                self._running(process, instance.proto)
                 await trio.sleep_forever()
         finally:
             served = self._resources.resources.get(process.id) is not None
@@ -250,13 +271,18 @@ class ProcessHost:
         )
 
         def registered(entry: AttachedResource) -> None:
-            process.running(entry.proto)
-            self._changed()
+            self._running(process, entry.proto)
 
         def started(number: int) -> None:
             process.os_process = number
 
-        return await run_program([path, *specification.arguments], program, self._attach, registered, started)
+        def said(lines: list[str], lost: int) -> None:
+            self._log.skip(lost)
+            for line in lines:
+                self._log.add(LogLevel.INFO, specification.label, "stderr", line)
+
+        command = [path, *specification.arguments]
+        return await run_program(command, program, self._attach, registered, started, said)
 
 
 async def _call(instance: Any, name: str, *arguments: Any) -> None:

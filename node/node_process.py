@@ -11,6 +11,7 @@ from typing import Any
 
 import trio
 
+from firefly.address import address_of
 from firefly.errors import Denied, InvalidArgument, NoSuchResource, Unreachable
 from firefly.interfaces import core
 from firefly.runtime import Caller, current_call
@@ -24,6 +25,7 @@ from node.host import ProcessHost
 from node.introductions import Introductions
 from node.link_book import UNCERTIFIED, LinkBook
 from node.links import scheme_of
+from node.metrics import collect
 from node.node import Node, platform_name
 from node.pairing import Invite, InviteRefusedError
 
@@ -90,6 +92,7 @@ class NodeProcess(core.NodeServer):
             nodes=[self._summary(entry) for entry in self._entries()],
             links=self._links(),
             counters=dict(router),
+            lapsed=self._lapsed(),
         )
 
     def _entries(self) -> list[Entry]:
@@ -108,7 +111,33 @@ class NodeProcess(core.NodeServer):
             hops=hops,
             reason=reason,
             platform=entry.contents.platform,
+            expires=self._expires(entry.key),
+            clash=self._node.directory is not None and self._node.directory.clashing(entry.key),
         )
+
+    def _expires(self, key: bytes) -> datetime | None:
+        held = self._node.book.find(self._node.namespace or b"", key)
+        return datetime.fromtimestamp(held.certificate.expires, UTC) if held is not None else None
+
+    def _lapsed(self) -> list[core.NodeSummary]:
+        directory = self._node.directory
+        if directory is None:
+            return []
+        return [
+            core.NodeSummary(
+                name=directory.given_label(certificate.key),
+                address=address_of(certificate.key),
+                key=certificate.key,
+                role=core.Role(certificate.role),
+                reachable=False,
+                how="unreachable",
+                hops=0,
+                reason="its certificate has ended",
+                platform="",
+                expires=datetime.fromtimestamp(certificate.expires, UTC),
+            )
+            for certificate in self._node.book.lapsed(directory.namespace)
+        ]
 
     def _reach(self, address: bytes) -> tuple[str, int, str]:
         """(how, hops, why) a node is reached."""
@@ -118,15 +147,16 @@ class NodeProcess(core.NodeServer):
         path = node.mesh.path(address)
         link: Any = node.mesh.next_hop(address, None)
         if not path or link is None:
-            return "unreachable", 0, "no path leads there: it is off, or nothing that is on is linked to it"
+            heard = any(address in area.records for area in node.mesh.areas.values())
+            off = "it is off, or nothing that is on is linked to it"
+            return "unreachable", 0, f"no path leads there: {'it was on lately, and lost its links' if heard else off}"
         if len(path) == 1:
             return f"direct {link.kind}", 1, f"linked at {link.url}"
         names = [self._name(hop) for hop in path[:-1]]
         return f"via {' and '.join(names)}", len(path), "no link leads there directly"
 
     def _name(self, address: bytes) -> str:
-        directory = self._node.directory
-        return (directory.label_of(address) if directory is not None else "") or address.hex()[:8]
+        return self._node.name_of(address)
 
     def _links(self) -> list[core.LinkStatus]:
         node, now = self._node, trio.current_time()
@@ -142,13 +172,14 @@ class NodeProcess(core.NodeServer):
                 since=datetime.now(UTC) - timedelta(seconds=now - link.since),
                 sent=link.sent_bytes,
                 received=link.received_bytes,
+                certified=link.certified,
             )
             for link in node.router.links
         ]
         return found + [
             core.LinkStatus(
-                peer="",
-                address=None,
+                peer=self._name(address_of(standing.expected)) if standing.expected else "",
+                address=address_of(standing.expected) if standing.expected else None,
                 kind=" ".join(dict.fromkeys(map(scheme_of, standing.urls))),
                 url=" ".join(standing.urls),
                 state=standing.state,
@@ -158,6 +189,7 @@ class NodeProcess(core.NodeServer):
                 since=None,
                 sent=0,
                 received=0,
+                retry=_in_future(standing.next_attempt),
             )
             for standing in node.links.standing.all
             if standing.state != "up"
@@ -237,6 +269,18 @@ class NodeProcess(core.NodeServer):
 
     def echo(self, payload: bytes) -> bytes:
         return payload
+
+    def metrics(self) -> list[core.Metric]:
+        self._members_only()
+        return collect(self._node, self._processes)
+
+    def logs(
+        self, after: int, last: int | None, follow: bool, level: core.LogLevel, process: str
+    ) -> AsyncIterator[core.LogRecord]:
+        self._administrators_only()
+        return self._node.log.read(
+            after, last, follow, lambda record: record.level >= level and process in ("", record.process)
+        )
 
     # --- changing
 
@@ -351,6 +395,11 @@ def _require(caller: Caller, role: int) -> None:
     from firefly.runtime import check_access
 
     check_access(caller, role)
+
+
+def _in_future(moment: float | None) -> datetime | None:
+    """A moment of trio's clock, by the system's."""
+    return None if moment is None else datetime.now(UTC) + timedelta(seconds=moment - trio.current_time())
 
 
 def _invite_value(invite: Invite, link: str) -> core.Invite:

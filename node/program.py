@@ -20,7 +20,7 @@ import trio
 from firefly.client import DESCRIPTOR, TOKEN
 from firefly.interfaces.core import BadSpecification
 from node.attachment import AttachedResource, Program
-from node.child import OUTPUT_TIME, STOP_TIME, Output, end, reason_of_end
+from node.child import OUTPUT_TIME, STOP_TIME, Output, Said, end, reason_of_end
 
 Registered = Callable[[AttachedResource], None]
 Attach = Callable[[socket.socket, Program, Registered], Awaitable[None]]
@@ -38,16 +38,21 @@ def find_program(name: str) -> str:
 
 
 async def run_program(
-    command: list[str], program: Program, attach: Attach, registered: Registered, started: Callable[[int], None]
+    command: list[str],
+    program: Program,
+    attach: Attach,
+    registered: Registered,
+    started: Callable[[int], None],
+    said: Said = lambda lines, lost: None,
 ) -> str:
-    """Runs `command` until it ends; returns why. `started` hears its number as an OS process.
+    """Runs `command` until it ends; returns why. `started` hears its number as an OS process, `said` its lines.
 
     Cancelled, it terminates the program and all that this has started, and kills what is left after 5 s. Raises
     OSError if the program cannot be started.
     """
     ours, child = await _start(command, program)
     started(child.pid)
-    output = Output(child)
+    output = Output(child, said)
     left = False
 
     async def serve(scope: trio.CancelScope) -> None:

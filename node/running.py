@@ -33,6 +33,7 @@ from node.home import Home
 from node.host import ProcessHost
 from node.identity import create_identity, create_node_key, load_node_key
 from node.links.manager import ACCEPT_PAUSE
+from node.logs import hearing
 from node.node import Node
 from node.node_process import NodeProcess
 from node.store import Store
@@ -124,8 +125,9 @@ async def _running(home: Home, store: Store, configuration: Configuration) -> As
             attachment.on_registered = registered
             await attachment.run()
 
+        await nursery.start(_hear, node)
         async with trio.open_nursery() as supervised:
-            host = ProcessHost(home, store, node.peers.host, supervised, glow, attach, node.describe_soon)
+            host = ProcessHost(home, store, node.peers.host, supervised, glow, attach, node.describe_soon, node.log)
             process = NodeProcess(node, host, doorkeeper, configuration, stopped.set)
             node.own_resources = process.own_resources
             node.peers.host.add(node.address, process)
@@ -146,6 +148,13 @@ async def _running(home: Home, store: Store, configuration: Configuration) -> As
                 supervised.cancel_scope.cancel()
         node.peers.close()
         nursery.cancel_scope.cancel()
+
+
+async def _hear(node: Node, task_status: trio.TaskStatus[None]) -> None:
+    """Whatever is logged in this OS process goes into the node's log too."""
+    with hearing(node.log, node.peers.host):
+        task_status.started()
+        await trio.sleep_forever()
 
 
 def _follow(

@@ -84,7 +84,7 @@ class LocalResource:
             arguments = self.decode(method, request.arguments, conversation, listed)
         else:
             arguments = msgspec.structs.astuple(method.argument_codec.decode(request.arguments))
-        context = CurrentCall(caller, method, conversation)
+        context = CurrentCall(caller, method, conversation, self)
         call: ServedCall | None = None
         if position is not None:
             call = ServedCall(self.host, context, request.call, lane, request.deadline)
@@ -128,12 +128,12 @@ class LocalResource:
             check_access(caller, self.access)
             handler = self._find(notification.selector)
         except GlowError as error:
-            log.info("dropped notifications: %s", error)
+            log.debug("dropped notifications: %s", error)  # a peer could fill the log with these
             conversation.refused(notification)
             return
         size = sum(map(len, notification.arguments))
         conversation.admit(notification.resource, size)
-        context = CurrentCall(caller, handler.method, conversation)
+        context = CurrentCall(caller, handler.method, conversation, self)
         inbox = self.inboxes.get(conversation)
         if inbox is not None:
             inbox.waiting.append(Received(context, handler, notification, size))

@@ -139,6 +139,11 @@ def size_text(count: float) -> str:
     return f"{count:.1f} {unit}" if count < 9.95 else f"{count:.0f} {unit}"
 
 
+def counted(count: int, what: str) -> str:
+    """1 link, 2 links, 2 processes."""
+    return f"{count} {what}" if count == 1 else f"{count} {what}{'es' if what.endswith('s') else 's'}"
+
+
 def duration_text(seconds: float) -> str:
     """Seconds with three digits at most: 340 µs, 1.25 ms, 12 s, 5 min, 3 h, 2 days."""
     for limit, factor, unit in ((1e-3, 1e6, "µs"), (1.0, 1e3, "ms")):

@@ -9,6 +9,7 @@ import signal
 import sys
 from argparse import SUPPRESS, ArgumentParser, Namespace
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any
 
 import trio
@@ -48,7 +49,7 @@ async def _run_node(arguments: Namespace, begin: Begin, found: bool) -> int:
     from node import start
     from node.configuration.settings import LOG_LEVEL
 
-    logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    written = log_to_standard_error()
     stopped_by: list[int] = []
     async with trio.open_nursery() as nursery:
 
@@ -62,17 +63,28 @@ async def _run_node(arguments: Namespace, begin: Begin, found: bool) -> int:
         listen = listen_of(arguments.listen)
         running = start(home_of(arguments), name=arguments.name, listen=listen, found=found)
         async with running as glow:
-            glow.configuration.follow(LOG_LEVEL, log_at)
+            glow.configuration.follow(LOG_LEVEL, partial(log_at, written))
             await begin(glow)
             await glow.stopped.wait()
         nursery.cancel_scope.cancel()
     return INTERRUPTED if signal.SIGINT in stopped_by else OK
 
 
-def log_at(level: str) -> None:
-    """Sets how much of what Glow's own loggers are told goes to standard error."""
+def log_to_standard_error() -> logging.Handler:
+    """Has what is logged in this OS process written to standard error, with the time; returns what writes it."""
+    written = logging.StreamHandler()
+    written.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    root = logging.getLogger()
+    root.addHandler(written)
+    root.setLevel(logging.INFO)  # which `glow logs` shows in any case
+    return written
+
+
+def log_at(written: logging.Handler, level: str) -> None:
+    """Sets how much goes to standard error, and so how much Glow's own loggers are to say at least."""
+    written.setLevel(level.upper())
     for name in LOGGERS:
-        logging.getLogger(name).setLevel(level.upper())
+        logging.getLogger(name).setLevel(min(written.level, logging.INFO))
 
 
 def listen_of(urls: list[str] | None) -> list[str] | None:

@@ -62,6 +62,7 @@ class Link:
         self.hash: bytes = handshake.hash
         self.certified = False
         self.introduced = False
+        self.announced = False
         self.up, self.down = trio.Event(), trio.Event()
         self.measured: Callable[[Link], None] = lambda link: None
         self.since = trio.current_time()

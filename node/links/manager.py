@@ -177,9 +177,9 @@ class LinkManager:
         try:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(self._limit_uncertified, link)
-                reason = await link.run()
+                link.close(await link.run())
                 nursery.cancel_scope.cancel()
-            return reason
+            return link.reason
         finally:
             link.close("this node is stopping")
             self.initiated.discard(link)

@@ -103,6 +103,8 @@ class StandingLinks:
         self._nursery = nursery
         self.all: list[Standing] = []
         self.longest_pause = BACK_OFF[1]
+        self.failed: Callable[[str, str], None] = lambda url, reason: None
+        """Hears why a standing link does not come about, each time that the reason is another one."""
 
     def follow(self, rows: Sequence[Row]) -> None:
         """Keeps these and no others."""
@@ -151,7 +153,10 @@ class StandingLinks:
         if len(reasons) > 1:
             reasons = [f"{url}: {reason}" for url, reason in zip(failures, reasons, strict=True)]
         hint = next((error.hint for error in failures.values() if error.hint), "")
-        standing.enter("waiting", "; ".join(reasons), hint)
+        reason = "; ".join(reasons)
+        if reason != standing.reason:
+            self.failed(" ".join(standing.urls), reason)
+        standing.enter("waiting", reason, hint)
 
     def _attempt(self, standing: Standing, url: str, failures: dict[str, GlowError]) -> Attempt:
         async def attempt(won: Won) -> None:

@@ -84,7 +84,7 @@ class Table:
     def __init__(self) -> None:
         self.resources: dict[bytes, Any] = {}
 
-    def add(self, resource: bytes, server: Any, access: int | None = None) -> None:
+    def add(self, resource: bytes, server: Any, access: int | None = None, label: str = "") -> None:
         self.resources[resource] = server, access
 
     def remove(self, resource: bytes) -> None:
