@@ -25,6 +25,8 @@ SYSTEMS = (
     System("glow", "relay", "bench.glow", has_broker=True),
     System("glow", "attached client", "bench.glow"),
     System("glow", "attached both", "bench.glow"),
+    System("glow", "pubsub, batches", "bench.pubsub", works=("messages",)),
+    System("glow", "pubsub, async for", "bench.pubsub", works=("messages",)),
     System("glow", "copy", "bench.devices", works=("copy",)),
     System("glow", "copy to", "bench.devices", works=("copy",)),
     System("glow", "status", "bench.devices", works=("status",)),

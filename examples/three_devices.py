@@ -8,7 +8,9 @@ Every command is printed with what came back; everything that it starts it stops
 from __future__ import annotations
 
 import contextlib
+import functools
 import hashlib
+import http.server
 import json
 import os
 import shlex
@@ -19,6 +21,7 @@ import sys
 import tempfile
 import threading
 import time
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -59,6 +62,22 @@ class Device:
 
     def json(self, *arguments: str) -> Any:
         return json.loads(self.glow("--json", *arguments, quiet=True))
+
+    @contextlib.contextmanager
+    def running(self, *arguments: str) -> Iterator[Iterator[str]]:
+        """Runs a command in the background for the time of the block; yields its lines. Ctrl-C ends it."""
+        print(f"\n{self.name}$ glow {shlex.join(arguments)} &", flush=True)
+        with subprocess.Popen(
+            [GLOW, "--home", str(self.home), *arguments],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+        ) as command:
+            try:
+                yield iter(command.stdout or ())
+            finally:
+                command.send_signal(signal.SIGINT)
+                command.wait(10)
 
     def start(self, *arguments: str) -> dict[str, Any]:
         """Starts this device's node in the background; returns what it says when it is ready."""
@@ -144,8 +163,11 @@ def run(check: Checks, folder: Path, work: Path, laptop: Device, relay: Device, 
     furnish(nas, folder, inbox)
     files(check, folder, work, inbox, laptop)
     keys(check, laptop)
+    topics(check, laptop, relay)
+    service(check, work, laptop, nas)
     guestbook(check, laptop)
     look(check, laptop)
+    settle(check, nas)
     survive(check, laptop, nas, inbox)
 
 
@@ -161,6 +183,7 @@ def furnish(nas: Device, folder: Path, inbox: Path) -> None:
     nas.glow("create", "filesystem", "--label", "files", f"root={folder}")
     nas.glow("create", "filesystem", "--label", "inbox", f"root={inbox}", "writable=yes")
     nas.glow("create", "kv", "--label", "settings")
+    nas.glow("create", "pubsub", "--label", "news")
     program = HERE / "guestbook" / "process.py"
     nas.glow("create", "program", "--label", "guestbook", "--", sys.executable, str(program))
 
@@ -188,26 +211,41 @@ def files(check: Checks, folder: Path, work: Path, inbox: Path, laptop: Device) 
 
 
 def keys(check: Checks, laptop: Device) -> None:
-    watch = subprocess.Popen(
-        [GLOW, "--home", str(laptop.home), "--jsonl", "kv", "watch", "nas/settings", "--since", "0"],
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    print("\nlaptop$ glow --jsonl kv watch nas/settings --since 0 &")
-    try:
+    with laptop.running("--jsonl", "kv", "watch", "nas/settings", "--since", "0") as lines:
         laptop.glow("kv", "set", "nas/settings", "theme", "dark")
         check("a key reads back", laptop.glow("kv", "get", "nas/settings", "theme").strip() == "dark")
         laptop.glow("kv", "set", "nas/settings", "font", "mono")
         check("keys are listed", {"theme", "font"} <= set(laptop.glow("kv", "ls", "nas/settings").split()))
-        assert watch.stdout is not None
-        changes = [json.loads(watch.stdout.readline()) for _ in range(2)]
+        changes = [json.loads(next(lines)) for _ in range(2)]
         show("\n".join(map(json.dumps, changes)))
         check("the watch told of both keys", [change["key"] for change in changes] == ["theme", "font"])
-    finally:
-        watch.send_signal(signal.SIGINT)
-        watch.wait(10)
-        if watch.stdout is not None:
-            watch.stdout.close()
+
+
+def topics(check: Checks, laptop: Device, relay: Device) -> None:
+    until(lambda: "news" in laptop.glow("ls", "nas"))
+    laptop.glow("pub", "nas/news", "weather", "rain until four")
+    relay.glow("pub", "nas/news", "weather", "sun from five on")
+    heard = laptop.glow("sub", "nas/news", "weather", "--backlog", "-n", "2").splitlines()
+    check("both messages came in their order", heard == ["rain until four", "sun from five on"])
+
+
+def service(check: Checks, work: Path, laptop: Device, nas: Device) -> None:
+    """A web server that runs beside nas, read on the laptop."""
+    page = work / "web" / "index.html"
+    page.parent.mkdir()
+    page.write_text("<p>Only nas can reach this.</p>")
+    serve = functools.partial(http.server.SimpleHTTPRequestHandler, directory=str(page.parent))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), serve) as server:
+        threading.Thread(target=server.serve_forever).start()
+        try:
+            nas.glow("create", "forward", "--label", "web", f"target=tcp://127.0.0.1:{server.server_port}")
+            until(lambda: "web" in laptop.glow("ls", "nas"))
+            with laptop.running("--json", "forward", "nas/web") as lines:
+                address = json.loads(next(lines))["listening"].replace("tcp:", "http:")
+                with urllib.request.urlopen(address, timeout=START_TIME) as answer:
+                    check("the laptop read nas's web page", answer.read() == page.read_bytes())
+        finally:
+            server.shutdown()
 
 
 def guestbook(check: Checks, laptop: Device) -> None:
@@ -228,11 +266,22 @@ def look(check: Checks, laptop: Device) -> None:
     processes = laptop.json("ps", "nas")
     laptop.glow("ps", "nas")
     labels = {process["label"] for process in processes}
-    check("ps shows the four processes", {"files", "inbox", "settings", "guestbook"} <= labels)
+    check("ps shows the processes", {"files", "inbox", "settings", "news", "guestbook"} <= labels)
     laptop.glow("ping", "nas")
     laptop.glow("trace", "nas")
     hops = [hop["name"] for hop in laptop.json("trace", "nas")]
     check("the way to nas leads through relay", hops == ["laptop", "relay", "nas"])
+
+
+def settle(check: Checks, nas: Device) -> None:
+    nas.glow("config", "set", "invite.lifetime", "2h")
+    nas.glow("config", "set", "log.level", "loud", check=False)
+    check("a setting applies at once", nas.glow("config", "get", "invite.lifetime").strip() == "2h")
+    nas.glow("config", "rollback")
+    nas.glow("config", "history")
+    changes = [entry["what"] for entry in nas.json("config", "history")]
+    check("the history knows both changes", len(changes) == 2 and "2h" in changes[-1])
+    check("it was taken back", nas.json("config", "get")["invite.lifetime"] == "1d")
 
 
 def survive(check: Checks, laptop: Device, nas: Device, inbox: Path) -> None:

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import trio
 
@@ -147,6 +147,11 @@ class Attachment:
                 question.answered.set()
             self.ended.set()
             self._pump.close()
+
+    async def watch(self) -> NoReturn:
+        """Waits until the node goes away; raises why."""
+        await self.ended.wait()
+        raise self.conversation.closed or Interrupted("the node has stopped")
 
     async def _ask(self, message: Any, size: int, wants: type[T], server: Server | None = None) -> T:
         """The node's answer. Raises what ended the attachment."""

@@ -31,9 +31,14 @@ class Export:
         self.keepers -= 1
         if self.keepers:
             return
-        released = getattr(self.server, "released", None)
-        if released is not None:
-            released()
+        tell_released(self.server)
+
+
+def tell_released(server: Any) -> None:
+    """A peer has no copy of an object any more, or never got the one it was to have."""
+    released = getattr(server, "released", None)
+    if released is not None:
+        released()
 
 
 class Exports(dict[bytes, Export]):

@@ -144,6 +144,7 @@ class Session:
         self._control_seen = -1
         self._control_quote = b""
         self._ping = False
+        self._hop: object = None
         self._close: str | None = None
         self._heard = self._asked = self._active = now
         self._owed_since = self._doubted_since = self._doubt_at = math.inf
@@ -400,6 +401,13 @@ class Session:
             sending.link_lost(link)
         self._keeper.due(self.next_deadline())
         self.announce()
+
+    def route_changed(self, hop: object) -> None:
+        """`hop` is where packets leave now, None if nowhere: the waits so far say nothing about a new path."""
+        before, self._hop = self._hop, hop
+        if hop is not None and hop is not before:
+            self.round_trip.path_changed()
+            self._keeper.due(self.next_deadline())
 
     # --- whether the peer has the session
 

@@ -76,6 +76,7 @@ class Handshake:
         self.began = self.until = now
         self.repeat_at = math.inf
         self.repeats = 0
+        self.hop: object = None
         addresses = key.address + peer if initiator else peer + key.address
         self._noise = HandshakeXX(key, PROLOGUE + addresses, initiator, random)
 
@@ -96,6 +97,11 @@ class Handshake:
         self.repeats += 1
         self.repeat_at = now + min(REPEAT * 2**self.repeats, MAX_REPEAT)
         return self.packet
+
+    def renewed(self, now: float) -> bytes:
+        """The same as the first of its repetitions: there is a new path."""
+        self.repeats = 0
+        return self.repeat(now)
 
     def read_question(self, payload: bytes, peer_index: int) -> None:
         """Takes step 1. Raises BadHandshake."""
@@ -267,6 +273,14 @@ class Handshakes:
 
     def link_lost(self, link: object) -> None:
         self._questions.forget(link)
+
+    def route_changed(self, hop_of: Callable[[bytes], object], now: float) -> None:
+        """Repeats at once what may have been lost for want of a route that is there now."""
+        for handshake in [other for other in self._by_index.values() if other.initiator]:
+            before, handshake.hop = handshake.hop, hop_of(handshake.peer_address)
+            if handshake.hop is not None and handshake.hop is not before:
+                self._owner.send(handshake.renewed(now))
+                self._owner.due(handshake.repeat_at)
 
     def _new_index(self) -> int:
         while True:

@@ -128,6 +128,12 @@ class Sessions:
         for session in self.open_sessions():
             session.path_lost(link)
 
+    def routes_changed(self, hop_of: Callable[[bytes], object], now: float) -> None:
+        """Packets leave by other links than before, or can leave again: `hop_of(address)` tells by which, or None."""
+        self._handshakes.route_changed(hop_of, now)
+        for session in self._by_index.values():
+            session.route_changed(hop_of(session.peer_address))
+
     def peer_restarted(self, peer_address: bytes, instance: bytes, now: float) -> None:
         """A newer record of a node names another instance: the session with the old one is gone."""
         session = self._by_peer.get(peer_address)

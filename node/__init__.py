@@ -7,6 +7,7 @@ router, queues, transit, liveness, routing/              packets, and where they
 links/         one file per transport                    peers         its conversations
 attachment, bridge                                       programs of this device
 host, node_process                                       its processes, and itself as one
+configuration/ what it is set to, and the history of that
 cli/           one file per command
 """
 

@@ -19,6 +19,7 @@ from node.node import Node
 from node.pairing import (
     ASK,
     GRANT,
+    LIFETIME,
     REFUSE,
     Invite,
     InviteRefusedError,
@@ -64,6 +65,7 @@ class Doorkeeper:
     """The invites of a node, and the devices at its door."""
 
     def __init__(self, node: Node) -> None:
+        self.lifetime = LIFETIME
         self._node = node
         self._invites: dict[bytes, Invite] = {}
         self._asked: dict[bytes, Asked] = {}
@@ -83,7 +85,10 @@ class Doorkeeper:
     # --- inviting
 
     async def invite(self, name: str, role: int, lifetime: float, accept: bool) -> tuple[Invite, str]:
-        """A new invite, on disk when this returns, and its link. Raises Denied's kin if this node cannot invite."""
+        """A new invite, on disk when this returns, and its link; a lifetime of 0 s is the usual one, `self.lifetime`.
+
+        Raises Denied's kin if this node cannot invite.
+        """
         if name:
             check_label(name)
         if role == ADMIN:
@@ -97,7 +102,7 @@ class Doorkeeper:
                 cause="this node listens at no address that another device could dial",
                 hint="start it so that it does: glow node --listen tcp://0.0.0.0:4747",
             )
-        invite = new_invite(name, role, accept, time.time(), min(max(lifetime, 1.0), 30 * 86400.0))
+        invite = new_invite(name, role, accept, time.time(), min(max(lifetime or self.lifetime, 1.0), 30 * 86400.0))
         packed = msgspec.msgpack.encode(invite)
         await self._node.store.run(lambda store: store.add_invite(invite.id, packed))
         self._invites[invite.id] = invite

@@ -4,8 +4,9 @@
     STARTING ── serves ──> RUNNING ── ends ──> WAITING ── back-off over ──> STARTING …
                                                   └── too many failures ──> FAILED
 
-One supervisor, this one. A process that ends, or does not serve within 30 s, is started again after 0.2 s, doubling to
-30 s; after 5 failures within 60 s it is given up until it is created anew or its node restarts. `glow ps` says why.
+One supervisor, this one. A process that ends, or does not serve within 30 s (the setting `processes.start`), is started
+again after 0.2 s, doubling to 30 s; after 5 failures within 60 s it is given up until it is created anew or its node
+restarts. `glow ps` says why.
 """
 
 from __future__ import annotations
@@ -113,6 +114,7 @@ class ProcessHost:
         changed: Callable[[], None],
     ) -> None:
         self.processes: dict[bytes, Process] = {}
+        self.start_time = START_TIME
         self._home = home
         self._store = store
         self._resources = resources
@@ -204,11 +206,11 @@ class ProcessHost:
         """Runs a process until it ends; returns why."""
         run = self._run_class if process.specification.kind in CLASSES else self._run_program
         try:
-            with trio.CancelScope(deadline=trio.current_time() + START_TIME) as process.starting:
+            with trio.CancelScope(deadline=trio.current_time() + self.start_time) as process.starting:
                 return await run(process)
         except Exception as error:
             return reason_of(error)
-        return f"it did not serve within {START_TIME:.0f} s"
+        return f"it did not serve within {self.start_time:g} s"
 
     async def _run_class(self, process: Process) -> str:
         specification = process.specification

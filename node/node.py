@@ -222,6 +222,7 @@ class Node:
 
     def _routes_changed(self) -> None:
         self.router.routes_changed()
+        self.peers.sessions.routes_changed(self.mesh.next_hop, trio.current_time())
 
     def _restarted(self, address: bytes, instance: bytes, now: float) -> None:
         self.peers.sessions.peer_restarted(address, instance, now)

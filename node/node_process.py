@@ -15,6 +15,9 @@ from firefly.errors import Denied, InvalidArgument, NoSuchResource, Unreachable
 from firefly.interfaces import core
 from firefly.runtime import Caller, current_call
 from node.certificates import ADMIN, MEMBER
+from node.configuration.answers import Answers, local_user
+from node.configuration.history import Author
+from node.configuration.live import Configuration
 from node.directory import Directory, Entry, Resource
 from node.doorkeeper import Doorkeeper
 from node.host import ProcessHost
@@ -37,8 +40,16 @@ def glow_version() -> str:
 class NodeProcess(core.NodeServer):
     """Answers for the node itself. Reading is for members, changing for administrators, joining for the local user."""
 
-    def __init__(self, node: Node, processes: ProcessHost, doorkeeper: Doorkeeper, stop: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        node: Node,
+        processes: ProcessHost,
+        doorkeeper: Doorkeeper,
+        configuration: Configuration,
+        stop: Callable[[], None],
+    ) -> None:
         self._node = node
+        self._configuration = Answers(configuration)
         self._processes = processes
         self._doorkeeper = doorkeeper
         self._stop = stop
@@ -282,6 +293,26 @@ class NodeProcess(core.NodeServer):
         self._local_only()
         self._stop()
 
+    async def configuration(self) -> core.Configuration:
+        self._administrators_only()
+        return await self._configuration.configuration()
+
+    async def configure(self, key: str, value: str | None) -> core.ConfigurationChange:
+        self._administrators_only()
+        return await self._configuration.configure(key, value, self._author())
+
+    async def configuration_history(self) -> list[core.ConfigurationEntry]:
+        self._administrators_only()
+        return await self._configuration.history()
+
+    async def configuration_text(self, number: int) -> bytes:
+        self._administrators_only()
+        return await self._configuration.text(number)
+
+    async def configuration_rollback(self, number: int | None) -> core.ConfigurationChange:
+        self._administrators_only()
+        return await self._configuration.rollback(number, self._author())
+
     def introduce(self, id: bytes, key: bytes, narrowing: bytes) -> bytes:
         """Makes a fresh id for `id` that only the node with `key` can use, with the caller's rights."""
         call = current_call()
@@ -300,6 +331,10 @@ class NodeProcess(core.NodeServer):
         await self._link_book.remove(urls)
 
     # --- who may
+
+    def _author(self) -> Author:
+        caller = current_call().caller
+        return local_user() if caller.local else Author(self._name(caller.address), caller.key)
 
     def _members_only(self) -> None:
         _require(current_call().caller, MEMBER)

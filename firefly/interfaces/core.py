@@ -246,6 +246,80 @@ class PairingEventUnknown(PairingEvent):
     body: object
 
 
+class Setting(msgspec.Struct, array_like=True, frozen=True):
+    """A setting of a node. Values are written as JSON, which is TOML too."""
+
+    key: str
+    kind: str
+    """What its value may be, for a person."""
+    value: str
+    """In effect now."""
+    source: str
+    """Where that comes from: a flag, a variable of the environment, "file" or "default"."""
+    default: str
+    meaning: str
+    applies: str
+    """When a new value takes effect: "at once" or "at a restart"."""
+    pending: str | None
+    """What it will be after a restart, if that is something else."""
+
+
+class Configuration(msgspec.Struct, array_like=True, frozen=True):
+    path: str
+    """The file."""
+    settings: list[Setting]
+    problem: str
+    """Why the file as it is now is not in effect; empty if it is."""
+
+
+class ConfigurationEntry(msgspec.Struct, array_like=True, frozen=True):
+    """A change of the configuration."""
+
+    number: scalars.u32
+    time: scalars.Timestamp
+    """For an edited file: when it was first seen."""
+    who: str
+    """A user of the node's device, the name of another node, or "edited file"."""
+    key: Key | None
+    """The key of that other node."""
+    what: str
+
+
+class ConfigurationChange(msgspec.Struct, array_like=True, frozen=True):
+    entry: ConfigurationEntry | None
+    """null if nothing had to be changed"""
+    applied: list[str]
+    """Keys whose new value is in effect."""
+    restart: list[str]
+    """Keys whose new value comes with a restart."""
+    overridden: list[str]
+    """Keys above whose new value stands a flag of the running node, or a variable of its environment."""
+
+
+class _BadConfigurationBody(msgspec.Struct, array_like=True, frozen=True):
+    what: str
+    why: str
+    help: str
+
+
+class BadConfiguration(errors.DeclaredError):
+    """No such setting, a value that does not fit it, or a file that cannot be used."""
+
+    code = 0xD069D789
+    name = "glow.core.BadConfiguration"
+    Body = _BadConfigurationBody
+
+    what: str
+    why: str
+    help: str
+
+    def __init__(self, what: str, why: str, help: str) -> None:
+        super().__init__(what, why, help)
+        self.what = what
+        self.why = why
+        self.help = help
+
+
 class _NoSuchNameBody(msgspec.Struct, array_like=True, frozen=True):
     name_: str
     known: list[str]
@@ -352,11 +426,11 @@ class Node(Process):
         self,
         name: Label = "",
         role: Role = Role.MEMBER,
-        lifetime: float = 86400.0,
+        lifetime: float = 0.0,
         accept: bool = False,
     ) -> runtime.ResultStream[PairingEvent]:
         """Administrators only: makes an invite and tells what becomes of it until the stream is closed; the invite stays valid.
-        With `accept` a right proof is enough, else confirm() must follow an `asked`.
+        With `accept` a right proof is enough, else confirm() must follow an `asked`. A lifetime of 0 is the node's setting.
         """
         return self._stream(_NODE_INVITE, (name, role, lifetime, accept))
 
@@ -375,6 +449,26 @@ class Node(Process):
     async def introduce(self, id: bytes, key: Key, narrowing: bytes = b"") -> bytes:
         """A fresh id through which the holder of `key` uses `id` with the caller's rights; held 60 s until used."""
         return await self._call(_NODE_INTRODUCE, (id, key, narrowing))
+
+    async def configuration(self) -> Configuration:
+        """Administrators only, as all of these: what the node is set to, and why."""
+        return await self._call(_NODE_CONFIGURATION, ())
+
+    async def configure(self, key: str, value: str | None = None) -> ConfigurationChange:
+        """Gives a setting a value: TOML, or text that needs no quotes. null: its default."""
+        return await self._call(_NODE_CONFIGURE, (key, value))
+
+    async def configuration_history(self) -> list[ConfigurationEntry]:
+        """The newest 1,000 changes, newest first."""
+        return await self._call(_NODE_CONFIGURATION_HISTORY, ())
+
+    async def configuration_text(self, number: int) -> bytes:
+        """The file as a change left it."""
+        return await self._call(_NODE_CONFIGURATION_TEXT, (number,))
+
+    async def configuration_rollback(self, number: int | None = None) -> ConfigurationChange:
+        """Goes back to the file that change `number` left; null: to the last good one before the newest change."""
+        return await self._call(_NODE_CONFIGURATION_ROLLBACK, (number,))
 
     async def links_list(self) -> list[StandingLink]:
         return await self._call(_NODE_LINKS_LIST, ())
@@ -533,7 +627,7 @@ _NODE_KILL = runtime.Method(
 class _NodeInviteArguments(msgspec.Struct, array_like=True, frozen=True):
     name: Label = ""
     role: Role = Role.MEMBER
-    lifetime: float = 86400.0
+    lifetime: float = 0.0
     accept: bool = False
 
 
@@ -598,6 +692,77 @@ _NODE_INTRODUCE = runtime.Method(
     0x45FECE71,
     _NodeIntroduceArguments,
     result=scalars.Id,
+)
+
+
+class _NodeConfigurationArguments(msgspec.Struct, array_like=True, frozen=True):
+    pass
+
+
+_NODE_CONFIGURATION = runtime.Method(
+    "configuration",
+    "glow.core/Node.configuration",
+    0xB33F07C2,
+    _NodeConfigurationArguments,
+    result=Configuration,
+    idempotent=True,
+)
+
+
+class _NodeConfigureArguments(msgspec.Struct, array_like=True, frozen=True):
+    key: Annotated[str, msgspec.Meta(max_length=256)]
+    value: Annotated[str, msgspec.Meta(max_length=4096)] | None = None
+
+
+_NODE_CONFIGURE = runtime.Method(
+    "configure",
+    "glow.core/Node.configure",
+    0xB5CE51D5,
+    _NodeConfigureArguments,
+    result=ConfigurationChange,
+    errors=(BadConfiguration,),
+)
+
+
+class _NodeConfigurationHistoryArguments(msgspec.Struct, array_like=True, frozen=True):
+    pass
+
+
+_NODE_CONFIGURATION_HISTORY = runtime.Method(
+    "configuration_history",
+    "glow.core/Node.configuration_history",
+    0x80A8A078,
+    _NodeConfigurationHistoryArguments,
+    result=list[ConfigurationEntry],
+    idempotent=True,
+)
+
+
+class _NodeConfigurationTextArguments(msgspec.Struct, array_like=True, frozen=True):
+    number: scalars.u32
+
+
+_NODE_CONFIGURATION_TEXT = runtime.Method(
+    "configuration_text",
+    "glow.core/Node.configuration_text",
+    0x5D3773E2,
+    _NodeConfigurationTextArguments,
+    result=bytes,
+    idempotent=True,
+)
+
+
+class _NodeConfigurationRollbackArguments(msgspec.Struct, array_like=True, frozen=True):
+    number: scalars.u32 | None = None
+
+
+_NODE_CONFIGURATION_ROLLBACK = runtime.Method(
+    "configuration_rollback",
+    "glow.core/Node.configuration_rollback",
+    0x61E6FD1E,
+    _NodeConfigurationRollbackArguments,
+    result=ConfigurationChange,
+    errors=(BadConfiguration,),
 )
 
 
@@ -681,6 +846,11 @@ class NodeServer(ProcessServer):
         _NODE_JOIN,
         _NODE_STOP,
         _NODE_INTRODUCE,
+        _NODE_CONFIGURATION,
+        _NODE_CONFIGURE,
+        _NODE_CONFIGURATION_HISTORY,
+        _NODE_CONFIGURATION_TEXT,
+        _NODE_CONFIGURATION_ROLLBACK,
         _NODE_LINKS_LIST,
         _NODE_LINKS_ADD,
         _NODE_LINKS_REMOVE,
@@ -718,7 +888,7 @@ class NodeServer(ProcessServer):
 
     def invite(self, name: Label, role: Role, lifetime: float, accept: bool) -> AsyncIterator[PairingEvent]:
         """Administrators only: makes an invite and tells what becomes of it until the stream is closed; the invite stays valid.
-        With `accept` a right proof is enough, else confirm() must follow an `asked`.
+        With `accept` a right proof is enough, else confirm() must follow an `asked`. A lifetime of 0 is the node's setting.
         """
         return runtime.missing(_NODE_INVITE)
 
@@ -737,6 +907,26 @@ class NodeServer(ProcessServer):
     def introduce(self, id: bytes, key: Key, narrowing: bytes) -> runtime.Answer[bytes]:
         """A fresh id through which the holder of `key` uses `id` with the caller's rights; held 60 s until used."""
         return runtime.missing(_NODE_INTRODUCE)
+
+    def configuration(self) -> runtime.Answer[Configuration]:
+        """Administrators only, as all of these: what the node is set to, and why."""
+        return runtime.missing(_NODE_CONFIGURATION)
+
+    def configure(self, key: str, value: str | None) -> runtime.Answer[ConfigurationChange]:
+        """Gives a setting a value: TOML, or text that needs no quotes. null: its default."""
+        return runtime.missing(_NODE_CONFIGURE)
+
+    def configuration_history(self) -> runtime.Answer[list[ConfigurationEntry]]:
+        """The newest 1,000 changes, newest first."""
+        return runtime.missing(_NODE_CONFIGURATION_HISTORY)
+
+    def configuration_text(self, number: int) -> runtime.Answer[bytes]:
+        """The file as a change left it."""
+        return runtime.missing(_NODE_CONFIGURATION_TEXT)
+
+    def configuration_rollback(self, number: int | None) -> runtime.Answer[ConfigurationChange]:
+        """Goes back to the file that change `number` left; null: to the last good one before the newest change."""
+        return runtime.missing(_NODE_CONFIGURATION_ROLLBACK)
 
     def links_list(self) -> runtime.Answer[list[StandingLink]]:
         return runtime.missing(_NODE_LINKS_LIST)
@@ -776,11 +966,16 @@ SCHEMA: Final = rb"""{"format":1,"library":"glow.core","doc":"What every resourc
 {"kind":"struct","name":"glow.core.PairingEventJoined","fields":[{"name":"name","type":{"kind":"Ref","name":"glow.core.Label"}},{"name":"address","type":{"kind":"Ref","name":"glow.core.Address"}}],"variant_of":"glow.core.PairingEvent"},
 {"kind":"struct","name":"glow.core.PairingEventRefused","fields":[{"name":"reason","type":{"kind":"String"}}],"variant_of":"glow.core.PairingEvent"},
 {"kind":"union","name":"glow.core.PairingEvent","variants":[{"name":"created","ordinal":1,"type":{"kind":"Ref","name":"glow.core.Invite"},"doc":"The invite exists; its link can be shown."},{"name":"asked","ordinal":2,"type":{"kind":"Ref","name":"glow.core.PairingEventAsked"},"doc":"A device with a right proof waits for a yes."},{"name":"joined","ordinal":3,"type":{"kind":"Ref","name":"glow.core.PairingEventJoined"},"doc":"The device is certified."},{"name":"refused","ordinal":4,"type":{"kind":"Ref","name":"glow.core.PairingEventRefused"}}]},
+{"kind":"struct","name":"glow.core.Setting","doc":"A setting of a node. Values are written as JSON, which is TOML too.","fields":[{"name":"key","type":{"kind":"String"}},{"name":"kind","type":{"kind":"String"},"doc":"What its value may be, for a person."},{"name":"value","type":{"kind":"String"},"doc":"In effect now."},{"name":"source","type":{"kind":"String"},"doc":"Where that comes from: a flag, a variable of the environment, \"file\" or \"default\"."},{"name":"default","type":{"kind":"String"}},{"name":"meaning","type":{"kind":"String"}},{"name":"applies","type":{"kind":"String"},"doc":"When a new value takes effect: \"at once\" or \"at a restart\"."},{"name":"pending","type":{"kind":"Optional","of":[{"kind":"String"}]},"doc":"What it will be after a restart, if that is something else."}]},
+{"kind":"struct","name":"glow.core.Configuration","fields":[{"name":"path","type":{"kind":"String"},"doc":"The file."},{"name":"settings","type":{"kind":"Array","of":[{"kind":"Ref","name":"glow.core.Setting"}]}},{"name":"problem","type":{"kind":"String"},"doc":"Why the file as it is now is not in effect; empty if it is."}]},
+{"kind":"struct","name":"glow.core.ConfigurationEntry","doc":"A change of the configuration.","fields":[{"name":"number","type":{"kind":"u32"}},{"name":"time","type":{"kind":"Timestamp"},"doc":"For an edited file: when it was first seen."},{"name":"who","type":{"kind":"String"},"doc":"A user of the node's device, the name of another node, or \"edited file\"."},{"name":"key","type":{"kind":"Optional","of":[{"kind":"Ref","name":"glow.core.Key"}]},"doc":"The key of that other node."},{"name":"what","type":{"kind":"String"}}]},
+{"kind":"struct","name":"glow.core.ConfigurationChange","fields":[{"name":"entry","type":{"kind":"Optional","of":[{"kind":"Ref","name":"glow.core.ConfigurationEntry"}]},"doc":"null if nothing had to be changed"},{"name":"applied","type":{"kind":"Array","of":[{"kind":"String"}]},"doc":"Keys whose new value is in effect."},{"name":"restart","type":{"kind":"Array","of":[{"kind":"String"}]},"doc":"Keys whose new value comes with a restart."},{"name":"overridden","type":{"kind":"Array","of":[{"kind":"String"}]},"doc":"Keys above whose new value stands a flag of the running node, or a variable of its environment."}]},
+{"kind":"error","name":"glow.core.BadConfiguration","doc":"No such setting, a value that does not fit it, or a file that cannot be used.","code":3496597385,"fields":[{"name":"what","type":{"kind":"String"}},{"name":"why","type":{"kind":"String"}},{"name":"help","type":{"kind":"String"}}]},
 {"kind":"error","name":"glow.core.NoSuchName","code":1163696138,"fields":[{"name":"name","type":{"kind":"String"}},{"name":"known","type":{"kind":"Array","of":[{"kind":"String"}]}}]},
 {"kind":"error","name":"glow.core.NameTaken","code":1586044658,"fields":[{"name":"name","type":{"kind":"String"}}]},
 {"kind":"error","name":"glow.core.BadSpecification","code":4261919824,"fields":[{"name":"reason","type":{"kind":"String"}}]},
 {"kind":"error","name":"glow.core.InviteRefused","code":2411434826,"fields":[{"name":"reason","type":{"kind":"String"}}]},
-{"kind":"proto","name":"glow.core.Node","doc":"One relay on one device. Its resource id is its address.","bases":["glow.core.Process"],"methods":[{"name":"node_status","path":"glow.core/Node.node_status","selector":4173643393,"result":{"kind":"Ref","name":"glow.core.NodeStatus"},"idempotent":true},{"name":"resolve","path":"glow.core/Node.resolve","selector":3336570575,"arguments":[{"name":"name","type":{"kind":"String","bound":512}}],"result":{"kind":"Ref","name":"glow.core.Location"},"throws":["glow.core.NoSuchName"],"idempotent":true,"doc":"Where \"nas\", \"nas/files\" or \"self/files\" is; an address prefix of at least 4 characters serves as a node's name."},{"name":"resources","path":"glow.core/Node.resources","selector":1370279882,"arguments":[{"name":"node","type":{"kind":"Ref","name":"glow.core.Address"}}],"result":{"kind":"Array","of":[{"kind":"Ref","name":"glow.core.ResourceStatus"}]},"idempotent":true,"doc":"Resources of one node of the namespace, from its directory statement."},{"name":"processes","path":"glow.core/Node.processes","selector":1979840872,"result":{"kind":"Array","of":[{"kind":"Ref","name":"glow.core.ProcessStatus"}]},"idempotent":true},{"name":"route","path":"glow.core/Node.route","selector":3450544807,"arguments":[{"name":"destination","type":{"kind":"Ref","name":"glow.core.Address"}}],"result":{"kind":"Array","of":[{"kind":"Ref","name":"glow.core.Hop"}]},"idempotent":true,"doc":"The nodes that a packet from here to `destination` visits, this node first."},{"name":"echo","path":"glow.core/Node.echo","selector":2024166333,"arguments":[{"name":"payload","type":{"kind":"Bytes","bound":65536}}],"result":{"kind":"Bytes"},"idempotent":true,"doc":"Answers its argument; measures a round trip."},{"name":"create","path":"glow.core/Node.create","selector":2187511042,"arguments":[{"name":"specification","type":{"kind":"Ref","name":"glow.core.Specification"}}],"result":{"kind":"Ref","name":"glow.core.ProcessStatus"},"throws":["glow.core.NameTaken","glow.core.BadSpecification"],"doc":"Administrators only."},{"name":"kill","path":"glow.core/Node.kill","selector":1751714826,"arguments":[{"name":"process","type":{"kind":"Id"}}],"result":{"kind":"Ref","name":"glow.core.ProcessStatus"},"doc":"Administrators only: ends a process and forgets its specification."},{"name":"invite","path":"glow.core/Node.invite","selector":3742187978,"arguments":[{"name":"name","type":{"kind":"Ref","name":"glow.core.Label"},"default":[""]},{"name":"role","type":{"kind":"Ref","name":"glow.core.Role"},"default":[2]},{"name":"lifetime","type":{"kind":"Duration"},"default":[86400.0]},{"name":"accept","type":{"kind":"bool"},"default":[false]}],"result":{"kind":"Stream","of":[{"kind":"Ref","name":"glow.core.PairingEvent"}]},"doc":"Administrators only: makes an invite and tells what becomes of it until the stream is closed; the invite stays valid.\nWith `accept` a right proof is enough, else confirm() must follow an `asked`."},{"name":"confirm","path":"glow.core/Node.confirm","selector":769599430,"arguments":[{"name":"invite","type":{"kind":"Id"}},{"name":"accept","type":{"kind":"bool"}}],"doc":"Administrators only: the person's answer to an `asked`."},{"name":"join","path":"glow.core/Node.join","selector":1812202784,"arguments":[{"name":"link","type":{"kind":"String","bound":4096}},{"name":"name","type":{"kind":"Ref","name":"glow.core.Label"},"default":[""]}],"result":{"kind":"Ref","name":"glow.core.NodeStatus"},"throws":["glow.core.InviteRefused"],"doc":"Local user only: joins the namespace that an invite link names."},{"name":"stop","path":"glow.core/Node.stop","selector":2122334685,"doc":"Local user only: ends the node after its processes ended."},{"name":"introduce","path":"glow.core/Node.introduce","selector":1174326897,"arguments":[{"name":"id","type":{"kind":"Id"}},{"name":"key","type":{"kind":"Ref","name":"glow.core.Key"}},{"name":"narrowing","type":{"kind":"Bytes"},"default":[""]}],"result":{"kind":"Id"},"doc":"A fresh id through which the holder of `key` uses `id` with the caller's rights; held 60 s until used."},{"name":"links_list","path":"glow.core/Node.links_list","selector":3601059715,"result":{"kind":"Array","of":[{"kind":"Ref","name":"glow.core.StandingLink"}]},"idempotent":true},{"name":"links_add","path":"glow.core/Node.links_add","selector":3057925876,"arguments":[{"name":"urls","type":{"kind":"Array","of":[{"kind":"String","bound":4096}],"bound":16}},{"name":"key","type":{"kind":"Optional","of":[{"kind":"Ref","name":"glow.core.Key"}]},"default":[null]}],"result":{"kind":"Ref","name":"glow.core.StandingLink"},"doc":"Administrators only: keeps a link to one node, at whichever of the addresses answers; tells how the first attempt went.\n`pipe:` and other addresses that mean something on this device alone are for its own user."},{"name":"links_remove","path":"glow.core/Node.links_remove","selector":1988459294,"arguments":[{"name":"urls","type":{"kind":"Array","of":[{"kind":"String","bound":4096}],"bound":16}}],"doc":"Administrators only: dials these addresses no more, and ends the links that were made there."}]}
+{"kind":"proto","name":"glow.core.Node","doc":"One relay on one device. Its resource id is its address.","bases":["glow.core.Process"],"methods":[{"name":"node_status","path":"glow.core/Node.node_status","selector":4173643393,"result":{"kind":"Ref","name":"glow.core.NodeStatus"},"idempotent":true},{"name":"resolve","path":"glow.core/Node.resolve","selector":3336570575,"arguments":[{"name":"name","type":{"kind":"String","bound":512}}],"result":{"kind":"Ref","name":"glow.core.Location"},"throws":["glow.core.NoSuchName"],"idempotent":true,"doc":"Where \"nas\", \"nas/files\" or \"self/files\" is; an address prefix of at least 4 characters serves as a node's name."},{"name":"resources","path":"glow.core/Node.resources","selector":1370279882,"arguments":[{"name":"node","type":{"kind":"Ref","name":"glow.core.Address"}}],"result":{"kind":"Array","of":[{"kind":"Ref","name":"glow.core.ResourceStatus"}]},"idempotent":true,"doc":"Resources of one node of the namespace, from its directory statement."},{"name":"processes","path":"glow.core/Node.processes","selector":1979840872,"result":{"kind":"Array","of":[{"kind":"Ref","name":"glow.core.ProcessStatus"}]},"idempotent":true},{"name":"route","path":"glow.core/Node.route","selector":3450544807,"arguments":[{"name":"destination","type":{"kind":"Ref","name":"glow.core.Address"}}],"result":{"kind":"Array","of":[{"kind":"Ref","name":"glow.core.Hop"}]},"idempotent":true,"doc":"The nodes that a packet from here to `destination` visits, this node first."},{"name":"echo","path":"glow.core/Node.echo","selector":2024166333,"arguments":[{"name":"payload","type":{"kind":"Bytes","bound":65536}}],"result":{"kind":"Bytes"},"idempotent":true,"doc":"Answers its argument; measures a round trip."},{"name":"create","path":"glow.core/Node.create","selector":2187511042,"arguments":[{"name":"specification","type":{"kind":"Ref","name":"glow.core.Specification"}}],"result":{"kind":"Ref","name":"glow.core.ProcessStatus"},"throws":["glow.core.NameTaken","glow.core.BadSpecification"],"doc":"Administrators only."},{"name":"kill","path":"glow.core/Node.kill","selector":1751714826,"arguments":[{"name":"process","type":{"kind":"Id"}}],"result":{"kind":"Ref","name":"glow.core.ProcessStatus"},"doc":"Administrators only: ends a process and forgets its specification."},{"name":"invite","path":"glow.core/Node.invite","selector":3742187978,"arguments":[{"name":"name","type":{"kind":"Ref","name":"glow.core.Label"},"default":[""]},{"name":"role","type":{"kind":"Ref","name":"glow.core.Role"},"default":[2]},{"name":"lifetime","type":{"kind":"Duration"},"default":[0.0]},{"name":"accept","type":{"kind":"bool"},"default":[false]}],"result":{"kind":"Stream","of":[{"kind":"Ref","name":"glow.core.PairingEvent"}]},"doc":"Administrators only: makes an invite and tells what becomes of it until the stream is closed; the invite stays valid.\nWith `accept` a right proof is enough, else confirm() must follow an `asked`. A lifetime of 0 is the node's setting."},{"name":"confirm","path":"glow.core/Node.confirm","selector":769599430,"arguments":[{"name":"invite","type":{"kind":"Id"}},{"name":"accept","type":{"kind":"bool"}}],"doc":"Administrators only: the person's answer to an `asked`."},{"name":"join","path":"glow.core/Node.join","selector":1812202784,"arguments":[{"name":"link","type":{"kind":"String","bound":4096}},{"name":"name","type":{"kind":"Ref","name":"glow.core.Label"},"default":[""]}],"result":{"kind":"Ref","name":"glow.core.NodeStatus"},"throws":["glow.core.InviteRefused"],"doc":"Local user only: joins the namespace that an invite link names."},{"name":"stop","path":"glow.core/Node.stop","selector":2122334685,"doc":"Local user only: ends the node after its processes ended."},{"name":"introduce","path":"glow.core/Node.introduce","selector":1174326897,"arguments":[{"name":"id","type":{"kind":"Id"}},{"name":"key","type":{"kind":"Ref","name":"glow.core.Key"}},{"name":"narrowing","type":{"kind":"Bytes"},"default":[""]}],"result":{"kind":"Id"},"doc":"A fresh id through which the holder of `key` uses `id` with the caller's rights; held 60 s until used."},{"name":"configuration","path":"glow.core/Node.configuration","selector":3007252418,"result":{"kind":"Ref","name":"glow.core.Configuration"},"idempotent":true,"doc":"Administrators only, as all of these: what the node is set to, and why."},{"name":"configure","path":"glow.core/Node.configure","selector":3050197461,"arguments":[{"name":"key","type":{"kind":"String","bound":256}},{"name":"value","type":{"kind":"Optional","of":[{"kind":"String","bound":4096}]},"default":[null]}],"result":{"kind":"Ref","name":"glow.core.ConfigurationChange"},"throws":["glow.core.BadConfiguration"],"doc":"Gives a setting a value: TOML, or text that needs no quotes. null: its default."},{"name":"configuration_history","path":"glow.core/Node.configuration_history","selector":2158534776,"result":{"kind":"Array","of":[{"kind":"Ref","name":"glow.core.ConfigurationEntry"}]},"idempotent":true,"doc":"The newest 1,000 changes, newest first."},{"name":"configuration_text","path":"glow.core/Node.configuration_text","selector":1563915234,"arguments":[{"name":"number","type":{"kind":"u32"}}],"result":{"kind":"Bytes"},"idempotent":true,"doc":"The file as a change left it."},{"name":"configuration_rollback","path":"glow.core/Node.configuration_rollback","selector":1642528030,"arguments":[{"name":"number","type":{"kind":"Optional","of":[{"kind":"u32"}]},"default":[null]}],"result":{"kind":"Ref","name":"glow.core.ConfigurationChange"},"throws":["glow.core.BadConfiguration"],"doc":"Goes back to the file that change `number` left; null: to the last good one before the newest change."},{"name":"links_list","path":"glow.core/Node.links_list","selector":3601059715,"result":{"kind":"Array","of":[{"kind":"Ref","name":"glow.core.StandingLink"}]},"idempotent":true},{"name":"links_add","path":"glow.core/Node.links_add","selector":3057925876,"arguments":[{"name":"urls","type":{"kind":"Array","of":[{"kind":"String","bound":4096}],"bound":16}},{"name":"key","type":{"kind":"Optional","of":[{"kind":"Ref","name":"glow.core.Key"}]},"default":[null]}],"result":{"kind":"Ref","name":"glow.core.StandingLink"},"doc":"Administrators only: keeps a link to one node, at whichever of the addresses answers; tells how the first attempt went.\n`pipe:` and other addresses that mean something on this device alone are for its own user."},{"name":"links_remove","path":"glow.core/Node.links_remove","selector":1988459294,"arguments":[{"name":"urls","type":{"kind":"Array","of":[{"kind":"String","bound":4096}],"bound":16}}],"doc":"Administrators only: dials these addresses no more, and ends the links that were made there."}]}
 ]}
 """
 Resource.schema = SCHEMA

@@ -13,9 +13,11 @@ server.py        the owner's side: Server
 resource.py      from a request to its handler
 served.py        from a handler to the last word
 host.py          the resource table, and the dispatcher that answers from it
+batches.py       Encoded and takes_batches: messages that are only passed on
 workers.py       reused tasks for asynchronous handlers
 """
 
+from firefly.runtime.batches import Encoded, takes_batches
 from firefly.runtime.context import Caller, CurrentCall, current_call, deadline
 from firefly.runtime.host import Host
 from firefly.runtime.method import Method, OpenEnum, Union
@@ -32,6 +34,7 @@ __all__ = [
     "ArgumentStream",
     "Caller",
     "CurrentCall",
+    "Encoded",
     "Host",
     "Method",
     "Network",
@@ -49,4 +52,5 @@ __all__ = [
     "describe",
     "missing",
     "open_workers",
+    "takes_batches",
 ]

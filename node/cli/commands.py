@@ -28,13 +28,18 @@ GROUPS: dict[str, dict[str, str]] = {
         "mkdir": "make folders",
         "mv": "rename or move files and folders",
         "kv": "read, write and watch a key-value store",
+        "pub": "publish messages to a topic",
+        "sub": "print what is published to a topic",
+        "forward": "use a service of another device at a port of this one",
         "create": "make a process that a node keeps running",
         "kill": "end a process and forget it",
     },
     "BUILD": {
         "idl": "check interfaces and generate their stubs",
+        "simulate": "let a made-up mesh of real nodes run in virtual time",
     },
     "RUN": {
+        "config": "what a node is set to, and every change of it",
         "link": "keep links to other nodes: by address, or through a command such as ssh",
         "version": "the version of Glow",
     },

@@ -35,6 +35,7 @@ class PartlyDone(GlowError):
 _BY_CLASS: dict[str, int] = {
     "UsageError": USAGE,
     "PartlyDone": PARTLY,
+    "BadConfiguration": USAGE,
     "NoNode": NO_NODE,
     NoSuchResource.__name__: NO_SUCH,
     Denied.__name__: DENIED,
@@ -49,6 +50,7 @@ _BY_CLASS: dict[str, int] = {
 _BY_NAME: dict[str, int] = {
     "glow.core.NoSuchName": NO_SUCH,
     "glow.core.NameTaken": CONFLICT,
+    "glow.core.BadConfiguration": USAGE,
     "glow.kv.Conflict": CONFLICT,
     "glow.kv.TooOld": CONFLICT,
     "glow.filesystem.ReadOnly": DENIED,
@@ -75,6 +77,7 @@ _WORDS: dict[str, Callable[[Any], Words]] = {
     "glow.core.NoSuchName": lambda e: (f"there is no {e.name_!r}", _known(e.name_, e.known), "glow ls"),
     "glow.core.NameTaken": lambda e: (f"the name {e.name_} is taken", "", "choose another one with --label"),
     "glow.core.BadSpecification": lambda e: ("no process can be made of this", e.reason, "glow create --help"),
+    "glow.core.BadConfiguration": lambda e: (e.what, e.why, e.help),
     "glow.core.InviteRefused": lambda e: (
         "the invite was refused",
         e.reason.removeprefix("the invite was refused: "),

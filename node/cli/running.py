@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import signal
 import sys
@@ -17,9 +18,10 @@ from firefly.interfaces.core import NodeStatus
 from node.cli.failures import INTERRUPTED, OK, UsageError
 from node.cli.flags import home_of
 from node.cli.output import Output, plain
+from node.configuration.kinds import NOWHERE
 
-NOWHERE = "none"
 Begin = Callable[[Glow], Awaitable[None]]
+LOGGERS = ("firefly", "glow", "node")
 
 
 def configure_node(parser: ArgumentParser) -> None:
@@ -44,7 +46,9 @@ def run_node(arguments: Namespace, begin: Begin, *, found: bool = True) -> int:
 
 async def _run_node(arguments: Namespace, begin: Begin, found: bool) -> int:
     from node import start
+    from node.configuration.settings import LOG_LEVEL
 
+    logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     stopped_by: list[int] = []
     async with trio.open_nursery() as nursery:
 
@@ -58,6 +62,7 @@ async def _run_node(arguments: Namespace, begin: Begin, found: bool) -> int:
         listen = listen_of(arguments.listen)
         running = start(home_of(arguments), name=arguments.name, listen=listen, found=found)
         async with running as glow:
+            glow.configuration.follow(LOG_LEVEL, log_at)
             await begin(glow)
             await glow.stopped.wait()
         nursery.cancel_scope.cancel()
@@ -73,6 +78,12 @@ def listen_of(urls: list[str] | None) -> list[str] | None:
             f"--listen {NOWHERE} and an address contradict each other", hint=f"glow node --listen {NOWHERE}"
         )
     return []
+
+
+def log_at(level: str) -> None:
+    """Sets how much of what Glow's own loggers are told goes to standard error."""
+    for name in LOGGERS:
+        logging.getLogger(name).setLevel(level.upper())
 
 
 def announce(status: NodeStatus, arguments: Namespace, next_step: str) -> None:

@@ -21,7 +21,9 @@ from node.links.race import Attempt, Won, race
 
 log = logging.getLogger("node")
 BACK_OFF = 0.2, 30.0
-"""Seconds before the first and, doubling, between later attempts; each is shortened by up to a half at random."""
+"""Seconds before the first and, doubling, between later attempts, if nobody sets `links.retry`; each is shortened by up
+to a half at random.
+"""
 STABLE = 30.0
 """Seconds after which a link that ends is dialled again as if for the first time."""
 
@@ -100,6 +102,7 @@ class StandingLinks:
         self._connect = connect
         self._links = links
         self._nursery = nursery
+        self.longest_pause = BACK_OFF[1]
         self.all: list[Standing] = []
 
     def follow(self, rows: Sequence[Row]) -> None:
@@ -138,7 +141,7 @@ class StandingLinks:
                     delay = BACK_OFF[0]
                 standing.link = None
                 await standing.pause(delay * random.uniform(0.5, 1.0))
-                delay = min(delay * 2, BACK_OFF[1])
+                delay = min(delay * 2, self.longest_pause)
 
     async def _dial(self, standing: Standing) -> None:
         """Carries the first link that comes up until it ends; says why, or why there was none."""

@@ -15,7 +15,6 @@ from pathlib import Path
 import trio
 
 from firefly import Context
-from firefly.errors import GlowError
 from firefly.interfaces.filesystem import (
     Change,
     Entry,
@@ -30,6 +29,7 @@ from firefly.interfaces.filesystem import (
 )
 from firefly.runtime import ArgumentStream
 from processes.background import Background, run_until_stopped
+from processes.configuration import BadConfiguration, check_names
 from processes.filesystem.edits import make_folder, make_folders, remove, rename
 from processes.filesystem.failures import explained
 from processes.filesystem.hops import Hops
@@ -51,10 +51,6 @@ THREADS = 16
 YES_NO = {"yes": True, "no": False}
 _LAST_TIME = datetime(9999, 12, 31, tzinfo=UTC).timestamp()
 HINT = "glow create filesystem --label files root=FOLDER writable=no"
-
-
-class BadConfiguration(GlowError):
-    """The process cannot run as it is configured."""
 
 
 class FileSystemProcess(FileSystemServer):
@@ -209,9 +205,7 @@ async def _receive(unfinished: Unfinished, data: ArgumentStream[bytes], hop: Hop
 
 def read_configuration(given: dict[str, str]) -> tuple[Path, bool]:
     """(root, writable). Raises BadConfiguration."""
-    unknown = sorted(set(given) - {"root", "writable"})
-    if unknown:
-        raise BadConfiguration(f"the filesystem does not know {unknown[0]!r}", hint=HINT)
+    check_names("the filesystem", given, ("root", "writable"), HINT)
     if not given.get("root"):
         raise BadConfiguration("the filesystem has no root", hint=HINT)
     root = Path(os.path.expanduser(given["root"]))
