@@ -163,11 +163,11 @@ async def _listen(node: Node, store: Store, listen: Effective[tuple[str, ...]]) 
 
     A port 0 in the file is the one of the last time.
     """
-    last = store.get("listening")
-    kept = (last or b"").decode().split()
+    stored = store.get("listening")
+    kept = (stored or b"").decode().split()
     wanted = list(listen.value)
-    if listen.source == DEFAULT:
-        wanted = wanted if last is None else kept
+    if listen.source == DEFAULT and stored is not None:
+        wanted = kept
     elif listen.source == FILE:
         ports = {url.rpartition(":")[0]: url for url in kept}
         wanted = [ports.pop(url.removesuffix(":0"), url) if url.endswith(":0") else url for url in wanted]

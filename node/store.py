@@ -84,9 +84,8 @@ class Store:
         (version,) = self._database.execute("PRAGMA user_version").fetchone()
         if version > VERSION:
             raise DamagedStore("the state was written by a newer version of Glow", hint="upgrade Glow")
-        if version < VERSION:
-            scripts = "".join(_MIGRATIONS[version:])
-            self._database.executescript(f"BEGIN; {scripts} PRAGMA user_version = {VERSION}; COMMIT;")
+        for number, migration in enumerate(_MIGRATIONS[version:], version + 1):
+            self._database.executescript(f"BEGIN; {migration} PRAGMA user_version = {number}; COMMIT;")
 
     async def run(self, work: Callable[[Store], T]) -> T:
         """Runs `work(store)` on the worker thread, after what was asked before, as one transaction.

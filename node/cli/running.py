@@ -69,6 +69,12 @@ async def _run_node(arguments: Namespace, begin: Begin, found: bool) -> int:
     return INTERRUPTED if signal.SIGINT in stopped_by else OK
 
 
+def log_at(level: str) -> None:
+    """Sets how much of what Glow's own loggers are told goes to standard error."""
+    for name in LOGGERS:
+        logging.getLogger(name).setLevel(level.upper())
+
+
 def listen_of(urls: list[str] | None) -> list[str] | None:
     """Where to listen: nowhere for `none`, as the last time for None. Raises UsageError."""
     if not urls or NOWHERE not in urls:
@@ -78,12 +84,6 @@ def listen_of(urls: list[str] | None) -> list[str] | None:
             f"--listen {NOWHERE} and an address contradict each other", hint=f"glow node --listen {NOWHERE}"
         )
     return []
-
-
-def log_at(level: str) -> None:
-    """Sets how much of what Glow's own loggers are told goes to standard error."""
-    for name in LOGGERS:
-        logging.getLogger(name).setLevel(level.upper())
 
 
 def announce(status: NodeStatus, arguments: Namespace, next_step: str) -> None:

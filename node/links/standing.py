@@ -22,8 +22,7 @@ from node.links.race import Attempt, Won, race
 log = logging.getLogger("node")
 BACK_OFF = 0.2, 30.0
 """Seconds before the first and, doubling, between later attempts, if nobody sets `links.retry`; each is shortened by up
-to a half at random.
-"""
+to a half at random."""
 STABLE = 30.0
 """Seconds after which a link that ends is dialled again as if for the first time."""
 
@@ -102,8 +101,8 @@ class StandingLinks:
         self._connect = connect
         self._links = links
         self._nursery = nursery
-        self.longest_pause = BACK_OFF[1]
         self.all: list[Standing] = []
+        self.longest_pause = BACK_OFF[1]
 
     def follow(self, rows: Sequence[Row]) -> None:
         """Keeps these and no others."""

@@ -12,7 +12,7 @@ import pytest
 import trio
 
 import node.store as module
-from node.store import _MIGRATIONS, VERSION, DamagedStore, Store, StoreFailed
+from node.store import VERSION, DamagedStore, Store, StoreFailed
 
 VERSION_1 = """
 CREATE TABLE settings (name TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
@@ -183,7 +183,7 @@ def test_a_folder_that_is_not_there_is_a_typed_error(tmp_path: Path) -> None:
 
 def test_the_state_of_version_1_is_carried_over(path: Path) -> None:
     database = sqlite3.connect(path)
-    database.executescript(f"{_MIGRATIONS[0]} PRAGMA user_version = 1;")
+    database.executescript(VERSION_1)
     rows = [("tcp://b:1", b"its key"), ("tcp://a:1", b"its key"), ("tcp://c:1", None), ("tcp://d:1", None)]
     database.executemany("INSERT INTO links VALUES (?, ?)", rows)
     database.commit()

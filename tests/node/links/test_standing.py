@@ -65,18 +65,6 @@ async def test_the_pauses_double_from_a_fifth_of_a_second_to_half_a_minute_with_
     assert len({round(pause / most, 3) for pause, most in zip(pauses, longest, strict=True)}) > 5
 
 
-@pytest.mark.parametrize(("longest", "least", "most"), [(30.0, 30, 90), (1.0, 1000, 2010)])
-async def test_the_longest_pause_is_as_set(longest: float, least: int, most: int, clock: MockClock) -> None:
-    addresses = Addresses(a=refuses)
-    async with trio.open_nursery() as nursery:
-        links = StandingLinks(addresses.connect, [], nursery)
-        links.longest_pause = longest
-        links.keep(["a"], None)
-        await trio.sleep(1000)
-        nursery.cancel_scope.cancel()
-    assert least <= len(addresses.dialled) <= most
-
-
 async def test_every_reason_is_said_with_the_first_hint(clock: MockClock) -> None:
     async with trio.open_nursery() as nursery:
         links = StandingLinks(Addresses(a=refuses, b=breaks).connect, [], nursery)
