@@ -19,8 +19,8 @@ from firefly.interfaces.core import NodeStatus
 from node.cli.failures import INTERRUPTED, OK, UsageError
 from node.cli.flags import home_of
 from node.cli.output import Output, plain
+from node.configuration.kinds import NOWHERE
 
-NOWHERE = "none"
 Begin = Callable[[Glow], Awaitable[None]]
 LOGGERS = ("firefly", "glow", "node")
 

@@ -14,6 +14,8 @@ Plain = str | int | list[str]
 """A value as it stands in the file."""
 MAX_URL = 300
 """Characters of one URL."""
+NOWHERE = "none"
+"""What a person writes for no address at all."""
 
 
 class Kind(ABC, Generic[T]):
@@ -107,10 +109,10 @@ class Addresses(Kind[tuple[str, ...]]):
 
     @property
     def what(self) -> str:
-        return f'an array of 1 to {self.most} URLs, such as ["tcp://0.0.0.0:4747"]'
+        return f'an array of at most {self.most} URLs, such as ["tcp://0.0.0.0:4747"]; [] or none: no port is opened'
 
     def check(self, raw: object) -> tuple[str, ...]:
-        if not isinstance(raw, list) or not 1 <= len(raw) <= self.most:
+        if not isinstance(raw, list) or len(raw) > self.most:
             raise ValueError
         return tuple(_check_url(url) for url in raw)
 
@@ -118,7 +120,7 @@ class Addresses(Kind[tuple[str, ...]]):
         return list(value)
 
     def typed(self, text: str) -> object:
-        return text.replace(",", " ").split()
+        return [] if text == NOWHERE else text.replace(",", " ").split() or [text]
 
 
 def _check_url(url: object) -> str:
