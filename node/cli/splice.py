@@ -10,6 +10,7 @@ from queue import SimpleQueue
 
 READ = 2**18
 """Bytes that are read at once."""
+THREADS = "splice"
 
 
 def splice(sock: socket.socket, reading: int, writing: int) -> bool:
@@ -21,7 +22,7 @@ def splice(sock: socket.socket, reading: int, writing: int) -> bool:
         os.set_blocking(descriptor, True)
     ends: SimpleQueue[bool | BaseException] = SimpleQueue()
     for carry in (lambda: _to_socket(reading, sock), lambda: _from_socket(sock, writing)):
-        threading.Thread(target=_report, args=(carry, ends), daemon=True).start()
+        threading.Thread(target=_report, args=(carry, ends), name=THREADS, daemon=True).start()
     end = ends.get()
     if isinstance(end, BaseException):
         raise end

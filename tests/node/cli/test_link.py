@@ -19,7 +19,7 @@ from node.cli.failures import NO_NODE, UsageError
 from node.cli.link import check_quoting, links_text, names, outcome
 from node.cli.output import Output
 from node.cli.running import listen_of
-from node.cli.splice import splice
+from node.cli.splice import THREADS, splice
 from tests.node.cli.test_running import PATIENCE, environment
 
 PLAIN = Namespace(json=False, jsonl=False, quiet=False, verbose=False)
@@ -102,6 +102,10 @@ class Spliced:
         for sock in (self.node, self.far):
             sock.close()
         self._thread.join(PATIENCE)
+        for sock in (self.near, self.standard):
+            sock.shutdown(socket.SHUT_RDWR)
+        for thread in [thread for thread in threading.enumerate() if thread.name == THREADS]:
+            thread.join(PATIENCE)  # else it would go on with whatever gets the number of its descriptor next
         for sock in (self.near, self.standard):
             sock.close()
 
