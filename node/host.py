@@ -6,6 +6,7 @@
 
 One supervisor, this one. A process that ends, or does not serve within 30 s, is started again after 0.2 s, doubling to
 30 s; after 5 failures within 60 s it is given up until it is created anew or its node restarts. `glow ps` says why.
+A program that belongs to a process is not given up, since its owner cannot create it anew, and ends with its owner.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ import msgspec
 import trio
 
 from firefly.client import Context, Glow
-from firefly.errors import GlowError
+from firefly.errors import Denied, GlowError
 from firefly.interfaces.core import (
     BadSpecification,
     NameTaken,
@@ -36,6 +37,7 @@ from firefly.runtime import Host
 from node.attachment import AttachedResource, Program
 from node.home import Home
 from node.identity import check_label
+from node.owned import OwnedPrograms
 from node.program import Attach, find_program, run_program
 from node.store import DamagedStore, Store
 
@@ -54,9 +56,11 @@ class Process:
 
     id: bytes
     specification: Specification
+    owner: Process | None = None  # the process that it belongs to; then it is nowhere on disk
     state: ProcessState = ProcessState.STARTING
     reason: str = ""
     proto: str = ""
+    restart_reason: str = ""  # its owner asked for the end that comes next
     restarts: int = 0
     started: datetime | None = None
     os_process: int | None = None
@@ -64,6 +68,8 @@ class Process:
     scope: trio.CancelScope = field(default_factory=trio.CancelScope)
     starting: trio.CancelScope = field(default_factory=trio.CancelScope)
     settled: trio.Event = field(default_factory=trio.Event)  # it served, or failed to, for the first time
+    serving: trio.Event = field(default_factory=trio.Event)  # it serves
+    down: trio.Event = field(default_factory=trio.Event)  # it does not any more
     ended: trio.Event = field(default_factory=trio.Event)
 
     def status(self) -> ProcessStatus:
@@ -88,10 +94,14 @@ class Process:
             self.state, self.reason, self.proto = ProcessState.RUNNING, "", proto
             self.started = datetime.now(UTC)
             self.settled.set()
+            self.serving.set()
+            self.down = trio.Event()
 
     def stopped(self, state: ProcessState, reason: str) -> None:
         self.state, self.reason = state, reason
         self.started = self.os_process = None
+        self.serving = trio.Event()
+        self.down.set()
         self.settled.set()
 
 
@@ -135,9 +145,7 @@ class ProcessHost:
         Raises NameTaken, InvalidArgument (a bad label), StoreFailed; BadSpecification for what cannot run, which is
         forgotten then.
         """
-        check_label(specification.label)
-        if any(process.specification.label == specification.label for process in self.processes.values()):
-            raise NameTaken(specification.label)
+        self._check_free(specification.label)
         process = Process(os.urandom(16), specification)
         self.processes[process.id] = process
         try:
@@ -155,8 +163,25 @@ class ProcessHost:
             raise BadSpecification(reason)
         return process
 
+    def start_owned(self, owner: Process, nursery: trio.Nursery, specification: Specification) -> Process:
+        """Starts a program that belongs to `owner`, and ends with its nursery. Raises NameTaken, InvalidArgument."""
+        self._check_free(specification.label)
+        process = Process(os.urandom(16), specification, owner)
+        self.processes[process.id] = process
+        nursery.start_soon(self._supervise, process)
+        return process
+
+    def _check_free(self, label: str) -> None:
+        check_label(label)
+        if any(process.specification.label == label for process in self.processes.values()):
+            raise NameTaken(label)
+
     async def kill(self, process: Process) -> ProcessStatus:
-        """Ends a process and forgets its specification; its folder stays. Raises StoreFailed, and it goes on then."""
+        """Ends a process and forgets its specification; its folder stays. Raises StoreFailed, and it goes on then;
+        Denied for a program that belongs to a process."""
+        if process.owner is not None:
+            owner = process.owner.specification.label
+            raise Denied(f"{process.specification.label} belongs to the process {owner}", hint=f"glow kill {owner}")
         await self._store.run(lambda store: store.remove_process(process.id))
         process.scope.cancel()
         await process.ended.wait()
@@ -178,6 +203,8 @@ class ProcessHost:
                 await self._keep_running(process)
                 await trio.sleep_forever()
         finally:
+            if process.owner is not None:
+                del self.processes[process.id]
             process.settled.set()
             process.ended.set()
 
@@ -188,8 +215,13 @@ class ProcessHost:
         while True:
             began = trio.current_time()
             reason = await self._run_once(process)
+            if process.restart_reason:
+                process.stopped(ProcessState.STARTING, process.restart_reason)
+                process.restart_reason = ""
+                process.restarts += 1
+                continue
             failures.append(trio.current_time())
-            if len(failures) == FAILURES and failures[-1] - failures[0] < FAILURE_TIME:
+            if process.owner is None and len(failures) == FAILURES and failures[-1] - failures[0] < FAILURE_TIME:
                 process.stopped(ProcessState.FAILED, f"given up after {FAILURES} failures in a minute: {reason}")
                 return
             if trio.current_time() - began > FAILURE_TIME:
@@ -218,11 +250,10 @@ class ProcessHost:
             async with trio.open_nursery() as nursery:
                 folder = self._home.process_folder(process.id)
                 configuration = dict(specification.configuration)
-                await _call(
-                    instance,
-                    "start",
-                    Context(process.id, specification.label, folder, configuration, nursery, self._glow),
-                )
+                programs = OwnedPrograms(self, process, nursery)
+                label = specification.label
+                context = Context(process.id, label, folder, configuration, nursery, self._glow, programs=programs)
+                await _call(instance, "start", context)
                 self._resources.add(process.id, instance, int(specification.access))
                 process.running(instance.proto)
                 self._changed()
@@ -242,7 +273,7 @@ class ProcessHost:
             token=os.urandom(16),
             resource=process.id,
             label=specification.label,
-            folder=str(self._home.process_folder(process.id)),
+            folder=str(self._home.process_folder((process.owner or process).id)),
             configuration=dict(specification.configuration),
             access=int(specification.access),
         )

@@ -109,8 +109,11 @@ class _Output:
 
     @property
     def last(self) -> str:
-        """The last line with anything in it, which of a Python program that failed is the exception."""
-        return next((line for line in reversed(self._lines) if line.strip()), "")
+        """The last line with anything in it, which of a Python program that failed is the exception.
+
+        Of exceptions in a group Python draws a frame around it.
+        """
+        return next((text for line in reversed(self._lines) if (text := line.strip(" |+-"))), "")
 
     async def collect(self) -> None:
         assert self._child.stderr is not None

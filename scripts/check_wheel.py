@@ -12,7 +12,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = ("firefly", "idl", "node", "processes", "signaling")
-ENTRY_POINTS = ("glow = node.cli.main:main", "[glow.processes]", "filesystem = ", "kv = ")
+ENTRY_POINTS = ("glow = node.cli.main:main", "[glow.processes]", "executor = ", "filesystem = ", "kv = ")
 
 
 def build(folder: str) -> Path:

@@ -30,6 +30,7 @@ GROUPS: dict[str, dict[str, str]] = {
         "kv": "read, write and watch a key-value store",
         "create": "make a process that a node keeps running",
         "kill": "end a process and forget it",
+        "run": "run a WebAssembly program on a node",
     },
     "BUILD": {
         "idl": "check interfaces and generate their stubs",
