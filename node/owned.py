@@ -29,9 +29,7 @@ class OwnedPrograms:
 
     def start(self, label: str, command: Sequence[str], configuration: Mapping[str, str]) -> Owned:
         program, *arguments = command
-        specification = Specification(
-            label, ProcessKind.PROGRAM, program, arguments, dict(configuration), THIS_DEVICE
-        )
+        specification = Specification(label, ProcessKind.PROGRAM, program, arguments, dict(configuration), THIS_DEVICE)
         return Owned(self._host.start_owned(self._owner, self._nursery, specification))
 
 

@@ -241,10 +241,13 @@ class _TrapBody(msgspec.Struct, array_like=True, frozen=True):
     reason: str
     backtrace: list[str]
     memory: scalars.u64
+    allowed: scalars.u64
 
 
 class Trap(errors.DeclaredError):
-    """The program did what no program may; `backtrace` begins with the innermost function."""
+    """The program did what no program may; `backtrace` begins with the innermost function. `memory` is what it had of what
+    it was allowed, in bytes: a program that cannot grow any more often ends so.
+    """
 
     code = 0x3BEBC445
     name = "glow.executor.Trap"
@@ -253,12 +256,14 @@ class Trap(errors.DeclaredError):
     reason: str
     backtrace: list[str]
     memory: int
+    allowed: int
 
-    def __init__(self, reason: str, backtrace: list[str], memory: int) -> None:
-        super().__init__(reason, backtrace, memory)
+    def __init__(self, reason: str, backtrace: list[str], memory: int, allowed: int) -> None:
+        super().__init__(reason, backtrace, memory, allowed)
         self.reason = reason
         self.backtrace = backtrace
         self.memory = memory
+        self.allowed = allowed
 
 
 class _CrashedBody(msgspec.Struct, array_like=True, frozen=True):
@@ -558,7 +563,7 @@ SCHEMA: Final = rb"""{"format":1,"library":"glow.executor","doc":"Runs WebAssemb
 {"kind":"error","name":"glow.executor.NoSuchFunction","code":187304877,"fields":[{"name":"name","type":{"kind":"String"}},{"name":"known","type":{"kind":"Array","of":[{"kind":"String"}]}}]},
 {"kind":"error","name":"glow.executor.NoSuchFolder","code":3460185904,"fields":[{"name":"label","type":{"kind":"String"}},{"name":"known","type":{"kind":"Array","of":[{"kind":"String"}]}}]},
 {"kind":"error","name":"glow.executor.LimitReached","doc":"`limit` is wall, fuel, memory, output or compile; `detail` says how much was allowed.","code":605006887,"fields":[{"name":"limit","type":{"kind":"String"}},{"name":"detail","type":{"kind":"String"}}]},
-{"kind":"error","name":"glow.executor.Trap","doc":"The program did what no program may; `backtrace` begins with the innermost function.","code":1005306949,"fields":[{"name":"reason","type":{"kind":"String"}},{"name":"backtrace","type":{"kind":"Array","of":[{"kind":"String"}]}},{"name":"memory","type":{"kind":"u64"}}]},
+{"kind":"error","name":"glow.executor.Trap","doc":"The program did what no program may; `backtrace` begins with the innermost function. `memory` is what it had of what\nit was allowed, in bytes: a program that cannot grow any more often ends so.","code":1005306949,"fields":[{"name":"reason","type":{"kind":"String"}},{"name":"backtrace","type":{"kind":"Array","of":[{"kind":"String"}]}},{"name":"memory","type":{"kind":"u64"}},{"name":"allowed","type":{"kind":"u64"}}]},
 {"kind":"error","name":"glow.executor.Crashed","doc":"The worker ended under the job.","code":4071865702,"fields":[{"name":"reason","type":{"kind":"String"}}]},
 {"kind":"error","name":"glow.executor.NoSpace","code":594859913,"fields":[{"name":"reason","type":{"kind":"String"}}]},
 {"kind":"proto","name":"glow.executor.Executor","bases":["glow.core.Resource"],"methods":[{"name":"has","path":"glow.executor/Executor.has","selector":3636089266,"arguments":[{"name":"module","type":{"kind":"Ref","name":"glow.executor.Digest"}}],"result":{"kind":"bool"},"idempotent":true,"doc":"Whether a module is here. It may go when others come."},{"name":"upload","path":"glow.executor/Executor.upload","selector":2341315626,"arguments":[{"name":"data","type":{"kind":"Stream","of":[{"kind":"Bytes"}]}}],"result":{"kind":"Ref","name":"glow.executor.Digest"},"throws":["glow.executor.NotWasm","glow.executor.UnknownImport","glow.executor.LimitReached","glow.executor.Crashed","glow.executor.NoSpace"],"doc":"Takes a module, binary or text, of at most 64 MiB, and compiles it."},{"name":"run","path":"glow.executor/Executor.run","selector":35969248,"arguments":[{"name":"job","type":{"kind":"Ref","name":"glow.executor.Job"}},{"name":"stdin","type":{"kind":"Stream","of":[{"kind":"Bytes"}]}}],"result":{"kind":"Stream","of":[{"kind":"Ref","name":"glow.executor.Output"}]},"throws":["glow.executor.NoSuchModule","glow.executor.NoSuchFunction","glow.executor.NoSuchFolder","glow.executor.LimitReached","glow.executor.Trap","glow.executor.Crashed","glow.executor.NotWasm","glow.executor.UnknownImport"],"doc":"Runs the module's `_start` until it ends, or the stream of results is closed."},{"name":"call","path":"glow.executor/Executor.call","selector":4063893635,"arguments":[{"name":"job","type":{"kind":"Ref","name":"glow.executor.Job"}},{"name":"function","type":{"kind":"Ref","name":"glow.executor.FunctionName"}},{"name":"arguments","type":{"kind":"Array","of":[{"kind":"Ref","name":"glow.executor.Number"}],"bound":64},"default":[[]]},{"name":"input","type":{"kind":"Bytes"},"default":[""]}],"result":{"kind":"Ref","name":"glow.executor.Answer"},"throws":["glow.executor.NoSuchModule","glow.executor.NoSuchFunction","glow.executor.NoSuchFolder","glow.executor.LimitReached","glow.executor.Trap","glow.executor.Crashed","glow.executor.NotWasm","glow.executor.UnknownImport"],"doc":"Calls one exported function of a fresh instance, after its `_initialize` if it has one. Numbers go in and out as\nthe function takes and gives them, bytes by standard input and output."}]},

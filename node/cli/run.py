@@ -15,7 +15,7 @@ import trio
 from firefly.client import Glow
 from firefly.errors import NoSuchResource
 from firefly.interfaces import executor as interface
-from firefly.interfaces.core import NoSuchName
+from firefly.interfaces.core import Location, NoSuchName
 from firefly.interfaces.executor import Executor, Folder, Job, Limits
 from node.cli.address import parse
 from node.cli.client import attached, expecting, named
@@ -72,9 +72,9 @@ def run(arguments: Namespace) -> int:
     out = Output(arguments)
 
     async def work(glow: Glow) -> int:
-        stub = await find_executor(glow, address.node, name)
-        with expecting("executor", name, stub[0]):
-            executor = stub[1]
+        location = await find_executor(glow, address.node, name)
+        with expecting("executor", name, location):
+            executor = glow.at(location.node, location.resource, Executor)
             if not await executor.has(job.module):
                 await executor.upload(pieces_of(module))
             if arguments.function:
@@ -115,13 +115,15 @@ def number(text: str) -> interface.Number:
     try:
         return interface.NumberFloat(float(text))
     except ValueError:
-        raise UsageError(f"{text!r} is no number", "functions take numbers", "pipe text to its standard input") from None
+        raise UsageError(
+            f"{text!r} is no number", "functions take numbers", "pipe text to its standard input"
+        ) from None
 
 
-async def find_executor(glow: Glow, node: str, name: str) -> tuple[object, Executor]:
+async def find_executor(glow: Glow, node: str, name: str) -> Location:
     """Raises NoSuchResource with the command that makes one."""
     try:
-        location = await glow.resolve(name)
+        return await glow.resolve(name)
     except NoSuchName as error:
         if error.name_ != name:
             raise
@@ -132,7 +134,6 @@ async def find_executor(glow: Glow, node: str, name: str) -> tuple[object, Execu
             f"{node} offers {', '.join(error.known) or 'nothing yet'}",
             f"glow create executor --label {label}{where}",
         ) from None
-    return location, glow.at(location.node, location.resource, Executor)
 
 
 def pieces_of(data: bytes) -> list[bytes]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from firefly.errors import GlowError, InvalidArgument
 from firefly.interfaces.executor import Limits
 
-HINT = "glow create executor --label executor workers=2 wall=60 memory=256MB"
+HINT = "glow create executor --label executor workers=2 wall=600 memory=1GB"
 MAX_WORKERS, MAX_WAITING = 64, 4096
 _UNITS = {"kB": 10**3, "MB": 10**6, "GB": 10**9}
 _NAMES = ("workers", "waiting", "wall", "fuel", "memory", "output")
@@ -20,17 +20,16 @@ class BadConfiguration(GlowError):
 
 @dataclass(frozen=True)
 class Ceiling:
-    """What a job gets at most, and if it does not ask for less: seconds, fuel, bytes, bytes."""
+    """What a job gets at most: seconds, fuel, bytes, bytes."""
 
-    wall: float = 60.0
-    fuel: int = 10**12
-    memory: int = 256 * 10**6
-    output: int = 64 * 10**6
+    wall: float = 600.0
+    fuel: int = 10**13
+    memory: int = 10**9
+    output: int = 10**9
 
     def limits(self, wanted: Limits | None) -> Ceiling:
         """The limits of one job. Raises InvalidArgument for more than there is to give."""
-        if wanted is None:
-            return self
+        wanted = wanted or Limits()
         return Ceiling(
             self._at_most("wall", wanted.wall),
             int(self._at_most("fuel", wanted.fuel)),
@@ -41,7 +40,8 @@ class Ceiling:
     def _at_most(self, name: str, wanted: float | None) -> float:
         most: float = getattr(self, name)
         if wanted is None:
-            return most
+            usual: float = getattr(USUAL, name)
+            return min(usual, most)
         if not 0 < wanted <= most:
             raise InvalidArgument(
                 f"the limit {name}={wanted} is not to be had",
@@ -49,6 +49,10 @@ class Ceiling:
                 hint=f"ask for less, or make an executor that gives more: glow create executor {name}=…",
             )
         return wanted
+
+
+USUAL = Ceiling(60.0, 10**12, 256 * 10**6, 64 * 10**6)
+"""What a job gets that asks for nothing."""
 
 
 @dataclass(frozen=True)

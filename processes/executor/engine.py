@@ -93,6 +93,8 @@ class Engine:
             data = (self._modules / digest.hex()).read_bytes()
         except FileNotFoundError:
             raise NoSuchModule(digest) from None
+        if hashlib.sha256(data).digest() != digest:
+            raise NoSuchModule(digest)  # damaged: it is to be uploaded again
         try:
             module = wasmtime.Module(self.engine, binary(data))
             self._check_imports(module)

@@ -156,8 +156,10 @@ class Guest:
         wasi.stdout_custom = partial(self.output.write, STDOUT)
         wasi.stderr_custom = partial(self.output.write, STDERR)
         if reading >= 0:
-            wasi.stdin_file = f"/dev/fd/{reading}"
-            os.close(reading)
+            try:
+                wasi.stdin_file = f"/dev/fd/{reading}"
+            finally:
+                os.close(reading)
         for mount in order.mounts:
             try:
                 wasi.preopen_dir(mount.host, mount.guest, mount.writable)
@@ -199,4 +201,4 @@ class Guest:
             return LimitReached("fuel", str(self._order.fuel))
         reason = trap.message.partition("\n")[0] if code is None else code.name.lower().replace("_", " ")
         frames = [f"{frame.func_name or f'function {frame.func_index}'}"[:200] for frame in trap.frames[:MAX_FRAMES]]
-        return Trap(reason[:500], frames, self._outcome.usage.memory)
+        return Trap(reason[:500], frames, self._outcome.usage.memory, self._order.memory)

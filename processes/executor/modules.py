@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 from collections import OrderedDict
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -19,10 +20,14 @@ MAX_MODULE, MAX_TOTAL, MAX_MODULES = 64 * 2**20, 2**30, 256
 MAX_UPLOADS = 8
 PIECE = 256 * 1024
 UPLOAD = ".upload-"
+_NAME = re.compile(r"[0-9a-f]{64}")
 
 
 class ModuleStore:
-    """Files `HASH` in `modules`; what was compiled from them is `HASH-…` in `compiled`, and goes with them."""
+    """Files `HASH` in `modules`; what was compiled from them is `HASH-…` in `compiled`, counts and goes with them.
+
+    `prepared` are those that are known to be compiled.
+    """
 
     def __init__(self, folder: Path) -> None:
         """Blocks. Raises OSError."""
@@ -30,13 +35,15 @@ class ModuleStore:
         for place in (self.modules, self.compiled):
             place.mkdir(mode=0o700, exist_ok=True)
             place.chmod(0o700)
+        self.prepared: set[bytes] = set()
         self._uploads = 0
         self._sizes: OrderedDict[bytes, int] = OrderedDict()
         for file in sorted(self.modules.iterdir(), key=lambda file: file.stat().st_mtime):
             if file.name.startswith(UPLOAD):
                 file.unlink()
-            else:
-                self._sizes[bytes.fromhex(file.name)] = file.stat().st_size
+            elif _NAME.fullmatch(file.name):
+                digest = bytes.fromhex(file.name)
+                self._sizes[digest] = self._size(digest)
 
     def use(self, digest: bytes) -> bool:
         """Whether the module is here; then it counts as just used."""
@@ -52,7 +59,7 @@ class ModuleStore:
         self._uploads += 1
         temporary = self.modules / f"{UPLOAD}{os.urandom(8).hex()}"
         try:
-            digest, size = await _write(temporary, data)
+            digest = await _write(temporary, data)
             await trio.to_thread.run_sync(os.replace, temporary, self.modules / digest.hex())
         except OSError as error:
             raise NoSpace(error.strerror or str(error)) from None
@@ -60,27 +67,35 @@ class ModuleStore:
             self._uploads -= 1
             with trio.CancelScope(shield=True):
                 await trio.to_thread.run_sync(lambda: temporary.unlink(missing_ok=True))
-        self._sizes[digest] = size
+        self._sizes.setdefault(digest, 0)
         self.use(digest)
         return digest
 
-    async def make_room(self) -> None:
-        """Removes the modules that were not used for the longest time, while there are too many."""
+    async def compiled_now(self, digest: bytes) -> None:
+        """A module was compiled: those that were not used for the longest time go, while there are too many."""
+        self.prepared.add(digest)
+        self._sizes[digest] = await trio.to_thread.run_sync(self._size, digest)
         while len(self._sizes) > MAX_MODULES or sum(self._sizes.values()) > MAX_TOTAL:
             await self.remove(next(iter(self._sizes)))
 
     async def remove(self, digest: bytes) -> None:
         self._sizes.pop(digest, None)
+        self.prepared.discard(digest)
         await trio.to_thread.run_sync(self._remove, digest)
 
+    def _files(self, digest: bytes) -> list[Path]:
+        return [self.modules / digest.hex(), *self.compiled.glob(f"{digest.hex()}-*")]
+
+    def _size(self, digest: bytes) -> int:
+        return sum(file.stat().st_size for file in self._files(digest))
+
     def _remove(self, digest: bytes) -> None:
-        (self.modules / digest.hex()).unlink(missing_ok=True)
-        for file in self.compiled.glob(f"{digest.hex()}-*"):
+        for file in self._files(digest):
             file.unlink(missing_ok=True)
 
 
-async def _write(path: Path, data: ArgumentStream[bytes]) -> tuple[bytes, int]:
-    """(hash, size) of what came, once it is in the file. Raises TooLarge, OSError."""
+async def _write(path: Path, data: ArgumentStream[bytes]) -> bytes:
+    """The hash of what came, once it is in the file. Raises TooLarge, OSError."""
     digest, size = hashlib.sha256(), 0
     file = await trio.to_thread.run_sync(lambda: path.open("wb", buffering=0))
     try:
@@ -95,7 +110,7 @@ async def _write(path: Path, data: ArgumentStream[bytes]) -> tuple[bytes, int]:
             await trio.to_thread.run_sync(file.write, piece)
     finally:
         file.close()
-    return digest.digest(), size
+    return digest.digest()
 
 
 async def _pieces(data: ArgumentStream[bytes]) -> AsyncIterator[bytes]:

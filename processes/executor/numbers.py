@@ -14,7 +14,7 @@ _KINDS = {"i32", "i64", "f32", "f64"}
 
 
 def to_wasm(name: str, function: wasmtime.FuncType, given: tuple[Number, ...]) -> list[int | float]:
-    """The arguments of a function. Raises InvalidArgument for those that it does not take, or if it gives no numbers."""
+    """The arguments of a function. Raises InvalidArgument for those that it does not take."""
     wanted = [str(kind) for kind in function.params]
     results = [str(kind) for kind in function.results]
     if not _KINDS.issuperset(wanted + results):

@@ -18,6 +18,7 @@ from firefly.errors import Busy, GlowError
 from firefly.interfaces.executor import Crashed, Worker
 from firefly.programs import OwnedProgram
 from processes.background import Background
+from processes.executor.configuration import Configuration
 
 COMMAND = [sys.executable, "-P", "-m", "processes.executor.worker"]
 SETTLE_TIME = 2.0
@@ -63,16 +64,17 @@ class Pool:
 
     @classmethod
     async def open(
-        cls, context: Context, background: Background, count: int, waiting: int, settings: Mapping[str, str]
+        cls, context: Context, background: Background, configuration: Configuration, settings: Mapping[str, str]
     ) -> Pool:
         """Starts the workers; returns when one serves or all have failed once."""
         assert context.programs is not None
         assert context.node is not None
-        pool = cls(background, waiting)
-        for number in range(1, count + 1):
+        pool = cls(background, configuration.waiting)
+        command = [*COMMAND, str(configuration.ceiling.memory)]
+        for number in range(1, configuration.workers + 1):
             suffix = f"-{number}"
             label = context.label[: MAX_LABEL - len(suffix)] + suffix
-            program = context.programs.start(label, COMMAND, settings)
+            program = context.programs.start(label, command, settings)
             stub = context.node.at(context.node.address, program.id, Worker)
             pool.workers.append(PooledWorker(program, stub))
         for worker in pool.workers:

@@ -15,8 +15,8 @@ from firefly.interfaces.executor import (
     Job,
     LimitReached,
     NoSuchModule,
-    Number,
     NotWasm,
+    Number,
     Order,
     Output,
     UnknownImport,
@@ -41,8 +41,8 @@ GONE = Interrupted, NoSuchResource
 
 
 class Executor(ExecutorServer):
-    """Configuration: how many `workers` (2) and `waiting` jobs (64), and what a job gets at most: `wall` seconds (60),
-    `fuel` (10¹²), bytes of `memory` (256 MB) and `output` (64 MB)."""
+    """Configuration: how many `workers` (2) and `waiting` jobs (64), and what a job gets at most: `wall` seconds (600),
+    `fuel` (10¹³), bytes of `memory` (1 GB) and `output` (1 GB)."""
 
     async def start(self, context: Context) -> None:
         """Raises BadConfiguration, also if wasmtime is not installed; GlowError if no worker serves."""
@@ -53,13 +53,13 @@ class Executor(ExecutorServer):
             raise BadConfiguration("the executor needs wasmtime", cause=f"it is not installed there: {INSTALL}")
         self._ceiling = configuration.ceiling
         self._glow = context.node
-        self._prepared: set[bytes] = set()
         self._store = await trio.to_thread.run_sync(ModuleStore, context.folder)
         self._background = await Background.open(context.nursery)
-        settings = {"modules": str(self._store.modules), "compiled": str(self._store.compiled)}
-        self._pool = await Pool.open(
-            context, self._background, configuration.workers, configuration.waiting, settings
-        )
+        settings = {
+            "modules": str(self._store.modules),
+            "compiled": str(self._store.compiled),
+        }
+        self._pool = await Pool.open(context, self._background, configuration, settings)
         programs = [worker.program for worker in self._pool.workers]
         if not any(program.serves for program in programs):
             raise GlowError("the workers cannot be started", cause=f"{programs[0].reason}; {INSTALL} brings wasmtime")
@@ -74,27 +74,27 @@ class Executor(ExecutorServer):
 
     async def upload(self, data: ArgumentStream[bytes]) -> bytes:
         digest = await self._store.receive(data)
-        try:
-            async with self._pool.worker() as worker:
-                await self._prepare(worker, digest)
-        except (NotWasm, UnknownImport, LimitReached):
-            await self._store.remove(digest)
-            raise
-        await self._store.make_room()
+        async with self._pool.worker() as worker:
+            await self._prepare(worker, digest)
         return digest
 
     async def _prepare(self, worker: PooledWorker, digest: bytes) -> None:
-        """Has the module compiled, if that was not done since the start. Raises what `upload` does."""
-        if digest in self._prepared:
+        """Has the module compiled, if that was not done since the start. Raises what `upload` does, NoSuchModule."""
+        if digest in self._store.prepared:
             return
         try:
             with trio.fail_after(COMPILE_TIME):
                 await worker.stub.prepare(digest)
         except trio.TooSlowError:
+            await self._store.remove(digest)
             raise LimitReached("compile", f"{COMPILE_TIME:g} s") from None
+        except (NotWasm, UnknownImport, NoSuchModule):
+            await self._store.remove(digest)
+            raise
         except GONE:
+            await self._store.remove(digest)
             raise await worker.crashed() from None
-        self._prepared.add(digest)
+        await self._store.compiled_now(digest)
 
     # --- jobs
 
@@ -135,7 +135,7 @@ class Executor(ExecutorServer):
                 raise await worker.crashed() from None
 
     async def _order(self, job: Job, most_output: int | None = None) -> Order:
-        """A job with what it was given checked and found. Raises NoSuchModule, NoSuchFolder, Denied, InvalidArgument."""
+        """A job, checked, with its folders. Raises NoSuchModule, NoSuchFolder, Denied, InvalidArgument."""
         if not self._store.use(job.module):
             raise NoSuchModule(job.module)
         limits = self._ceiling.limits(job.limits)

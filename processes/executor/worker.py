@@ -1,4 +1,6 @@
-"""A worker of an executor: a program that runs one job at a time. `python -m processes.executor.worker`.
+"""A worker of an executor: a program that runs one job at a time. `python -m processes.executor.worker MEMORY`.
+
+MEMORY are the most bytes that a job gets.
 
 It is attached to its node as every program is, and only its own executor, in that node, can call it.
 """
@@ -32,6 +34,8 @@ from processes.executor.output import STDOUT
 
 NICE = 5
 """A job that computes must not slow its node down."""
+MAX_OWN_MEMORY = 2 * 2**30
+"""Bytes that a worker may use beside the memory of its job, most of it to compile; then it ends, and nothing else."""
 
 
 class WorkerProcess(WorkerServer):
@@ -97,9 +101,20 @@ async def _one_item(data: bytes) -> AsyncIterator[bytes]:
     yield data
 
 
-def main() -> None:
+def confine(memory: int) -> None:
+    """What the operating system holds a worker to: `memory` bytes that can be written to, low priority, no core file.
+
+    Address space cannot be limited: wasmtime reserves 4 GiB of it for each memory, and uses little of that.
+    """
     os.nice(NICE)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    _, hard = resource.getrlimit(resource.RLIMIT_DATA)
+    most = memory if hard == resource.RLIM_INFINITY else min(memory, hard)
+    resource.setrlimit(resource.RLIMIT_DATA, (most, most))
+
+
+def main() -> None:
+    confine(int(sys.argv[1]) + MAX_OWN_MEMORY)
     serve(WorkerProcess)
     sys.stderr.flush()
     os._exit(0)  # a job may still run: its thread must not meet the end of the interpreter

@@ -67,7 +67,9 @@ class FileSystemProcess(FileSystemServer):
         try:
             self._tree = await trio.to_thread.run_sync(Tree, self._root)
         except OSError as error:
-            raise BadConfiguration(f"the folder {self._root} cannot be served", cause=error.strerror or str(error)) from None
+            raise BadConfiguration(
+                f"the folder {self._root} cannot be served", cause=error.strerror or str(error)
+            ) from None
         self._limiter = trio.CapacityLimiter(THREADS)
         self._background = await Background.open(context.nursery)
         self._uploads = Uploads(self._tree)
