@@ -6,7 +6,8 @@ import hashlib
 import os
 import re
 from collections import OrderedDict
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from pathlib import Path
 
 import trio
@@ -99,21 +100,22 @@ async def _write(path: Path, data: ArgumentStream[bytes]) -> bytes:
     digest, size = hashlib.sha256(), 0
     file = await trio.to_thread.run_sync(lambda: path.open("wb", buffering=0))
     try:
-        async for piece in _pieces(data):
-            size += len(piece)
-            if size > MAX_MODULE:
-                raise TooLarge(
-                    f"a module has at most {MAX_MODULE // 2**20} MiB",
-                    hint="keep data in files, and give the job their folder: glow run --folder",
-                )
-            digest.update(piece)
-            await trio.to_thread.run_sync(file.write, piece)
+        async with aclosing(_pieces(data)) as pieces:
+            async for piece in pieces:
+                size += len(piece)
+                if size > MAX_MODULE:
+                    raise TooLarge(
+                        f"a module has at most {MAX_MODULE // 2**20} MiB",
+                        hint="keep data in files, and give the job their folder: glow run --folder",
+                    )
+                digest.update(piece)
+                await trio.to_thread.run_sync(file.write, piece)
     finally:
         file.close()
     return digest.digest()
 
 
-async def _pieces(data: ArgumentStream[bytes]) -> AsyncIterator[bytes]:
+async def _pieces(data: ArgumentStream[bytes]) -> AsyncGenerator[bytes, None]:
     """The stream in pieces that are worth a hop to a thread."""
     waiting: list[bytes] = []
     size = 0
