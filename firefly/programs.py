@@ -27,7 +27,7 @@ class OwnedProgram(Protocol):
 
     @property
     def failing(self) -> bool:
-        """Whether it ended by itself and waits to be started again."""
+        """Whether it ended before it served, and waits to be started again."""
 
     async def serving(self) -> None:
         """Returns when it can be called, which may be never."""

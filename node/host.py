@@ -60,6 +60,7 @@ class Process:
     state: ProcessState = ProcessState.STARTING
     reason: str = ""
     proto: str = ""
+    served: bool = False  # its last run came as far as that
     restart_reason: str = ""  # its owner asked for the end that comes next
     restarts: int = 0
     started: datetime | None = None
@@ -93,6 +94,7 @@ class Process:
             self.starting.deadline = float("inf")
             self.state, self.reason, self.proto = ProcessState.RUNNING, "", proto
             self.started = datetime.now(UTC)
+            self.served = True
             self.settled.set()
             self.serving.set()
             self.down = trio.Event()
@@ -100,7 +102,8 @@ class Process:
     def stopped(self, state: ProcessState, reason: str) -> None:
         self.state, self.reason = state, reason
         self.started = self.os_process = None
-        self.serving = trio.Event()
+        if self.serving.is_set():  # who waits for it goes on waiting
+            self.serving = trio.Event()
         self.down.set()
         self.settled.set()
 
@@ -234,6 +237,7 @@ class ProcessHost:
 
     async def _run_once(self, process: Process) -> str:
         """Runs a process until it ends; returns why."""
+        process.served = False
         run = self._run_class if process.specification.kind in CLASSES else self._run_program
         try:
             with trio.CancelScope(deadline=trio.current_time() + START_TIME) as process.starting:

@@ -51,7 +51,7 @@ class Owned:
 
     @property
     def failing(self) -> bool:
-        return self._process.state is ProcessState.WAITING
+        return self._process.state is ProcessState.WAITING and not self._process.served
 
     async def serving(self) -> None:
         while not self.serves:

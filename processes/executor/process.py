@@ -19,6 +19,7 @@ from firefly.interfaces.executor import (
     Number,
     Order,
     Output,
+    OutputExit,
     UnknownImport,
 )
 from firefly.runtime import ArgumentStream, current_call
@@ -101,7 +102,7 @@ class Executor(ExecutorServer):
     async def run(self, job: Job, stdin: ArgumentStream[bytes]) -> AsyncIterator[Output]:
         order = await self._order(job)
         worker = await self._pool.take()
-        clean = False
+        clean, last = False, None
         try:
             await self._prepare(worker, order.module)
             end = trio.current_time() + order.wall + MARGIN
@@ -115,12 +116,17 @@ class Executor(ExecutorServer):
                     if batch is None:
                         break
                     for item in batch:
-                        yield item
+                        if isinstance(item, OutputExit):
+                            last = item
+                        else:
+                            yield item
             clean = True
         except GONE:
             raise await worker.crashed() from None
         finally:
             self._pool.give_back(worker, clean)
+        if last is not None:  # said when the worker is free: the caller may ask for the next job at once
+            yield last
 
     async def call(self, job: Job, function: str, arguments: list[Number], input: bytes) -> Answer:
         order = await self._order(job, MAX_ANSWER)

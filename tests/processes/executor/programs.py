@@ -89,11 +89,11 @@ MANY_ELEMENTS = program("", more="(table 2000000 funcref)")
 FLOOD = program(f"(loop $again {write(1, 64, '(i32.const 65536)')} (br $again))", "fd_write")
 TRAP = b'(module (func $deep unreachable) (func $start (export "_start") (call $deep)))'
 RECURSION = b'(module (func $again (export "_start") (call $again)))'
-SLEEP = program(
-    """(i32.store (i32.const 16) (i32.const 1)) (i64.store (i32.const 24) (i64.const 3600000000000))
-        (drop (call $poll_oneoff (i32.const 0) (i32.const 512) (i32.const 1) (i32.const 1024)))""",
-    "poll_oneoff",
-)
+AN_HOUR = """(i64.store (i32.const 0) (i64.const 0)) (i64.store (i32.const 8) (i64.const 0)) (i32.store (i32.const 16) (i32.const 1))
+    (i64.store (i32.const 24) (i64.const 3600000000000))
+    (drop (call $poll_oneoff (i32.const 0) (i32.const 512) (i32.const 1) (i32.const 1024)))"""
+SLEEP = program(AN_HOUR, "poll_oneoff")
+SAYS_AND_SLEEPS = program(write(1, 64, "(i32.const 4)") + AN_HOUR, "poll_oneoff", "fd_write")
 UNKNOWN = b'(module (import "env" "teleport" (func)) (func (export "_start")))'
 UNKNOWN_WASI = b'(module (import "wasi_snapshot_preview1" "beam_up" (func)) (func (export "_start")))'
 OTHER_TYPE = b'(module (import "wasi_snapshot_preview1" "fd_read" (func)) (func (export "_start")))'
