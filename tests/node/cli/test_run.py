@@ -6,7 +6,7 @@ import base64
 import json
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
@@ -37,8 +37,15 @@ Run = Callable[..., Awaitable[Shown]]
 
 
 @pytest.fixture
+def no_input(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    with open("/dev/null") as nothing:
+        monkeypatch.setattr(sys, "stdin", nothing)
+        yield
+
+
+@pytest.fixture
 async def run(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsysbinary: pytest.CaptureFixture[bytes]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsysbinary: pytest.CaptureFixture[bytes], no_input: None
 ) -> AsyncIterator[Run]:
     """Runs a module with the words of a command line, on a node with an executor that shares tmp_path/share."""
     monkeypatch.setenv("GLOW_HOME", str(tmp_path / "home"))
@@ -48,10 +55,8 @@ async def run(
         file = tmp_path / "program.wat"
         file.write_bytes(module)
         capsysbinary.readouterr()
-        with open("/dev/null") as nothing:
-            monkeypatch.setattr(sys, "stdin", nothing)
-            place = words.index("--") if "--" in words else len(words)
-            code = await trio.to_thread.run_sync(main, ["run", *words[:place], str(file), *words[place:]])
+        place = words.index("--") if "--" in words else len(words)
+        code = await trio.to_thread.run_sync(main, ["run", *words[:place], str(file), *words[place:]])
         shown = capsysbinary.readouterr()
         return Shown(code, shown.out, shown.err.decode())
 

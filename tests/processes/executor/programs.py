@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from pathlib import Path
 from typing import Any
 
 from firefly.interfaces.executor import Mount, Order
@@ -89,8 +88,8 @@ MANY_ELEMENTS = program("", more="(table 2000000 funcref)")
 FLOOD = program(f"(loop $again {write(1, 64, '(i32.const 65536)')} (br $again))", "fd_write")
 TRAP = b'(module (func $deep unreachable) (func $start (export "_start") (call $deep)))'
 RECURSION = b'(module (func $again (export "_start") (call $again)))'
-AN_HOUR = """(i64.store (i32.const 0) (i64.const 0)) (i64.store (i32.const 8) (i64.const 0)) (i32.store (i32.const 16) (i32.const 1))
-    (i64.store (i32.const 24) (i64.const 3600000000000))
+AN_HOUR = """(i64.store (i32.const 0) (i64.const 0)) (i64.store (i32.const 8) (i64.const 0))
+    (i32.store (i32.const 16) (i32.const 1)) (i64.store (i32.const 24) (i64.const 3600000000000))
     (drop (call $poll_oneoff (i32.const 0) (i32.const 512) (i32.const 1) (i32.const 1024)))"""
 SLEEP = program(AN_HOUR, "poll_oneoff")
 SAYS_AND_SLEEPS = program(write(1, 64, "(i32.const 4)") + AN_HOUR, "poll_oneoff", "fd_write")

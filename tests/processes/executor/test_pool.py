@@ -50,6 +50,10 @@ class Stub:
         await self.settles(0)
 
 
+async def never(_: float) -> None:
+    await trio.sleep_forever()
+
+
 @pytest.fixture
 async def pool(nursery: trio.Nursery) -> AsyncIterator[Pool]:
     """Two idle workers; two jobs may wait."""
@@ -135,7 +139,7 @@ async def test_a_worker_that_does_not_settle_is_killed_and_used_when_it_serves_a
     worker = await pool.take()
     await pool.take()
     stub: Any = worker.stub
-    stub.settles = lambda _: trio.sleep_forever()
+    stub.settles = never
     pool.give_back(worker, clean=False)
     await trio.sleep(SETTLE_TIME + 1)
     program: Any = worker.program

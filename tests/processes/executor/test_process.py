@@ -16,7 +16,7 @@ import trio
 pytest.importorskip("wasmtime", reason="wasmtime has no wheel for this machine")
 
 import node
-from firefly.errors import Busy, Denied, InvalidArgument, TooLarge
+from firefly.errors import Busy, Denied, InvalidArgument
 from firefly.interfaces.core import BadSpecification, ProcessKind, ProcessState, ProcessStatus, Role, Specification
 from firefly.interfaces.executor import (
     Crashed,
@@ -39,6 +39,7 @@ from processes.executor import pool, process
 from tests.node.family import LIMIT, LISTEN, joined
 from tests.processes.executor import programs
 from tests.processes.executor.programs import SAYS_AND_SLEEPS, digest
+
 
 @pytest.fixture
 async def nas(tmp_path: Path) -> AsyncIterator[node.RunningNode]:
@@ -154,8 +155,6 @@ async def test_bad_modules_leave_nothing_and_everything_else_goes_on(nas: node.R
         await executor.upload([b"hello"])
     with pytest.raises(UnknownImport):
         await executor.upload([programs.UNKNOWN])
-    with pytest.raises(TooLarge):
-        await executor.upload([programs.EMPTY[:8], *[bytes(50_000)] * 2000])
     assert not await executor.has(digest(programs.UNKNOWN))
     with pytest.raises(NoSuchModule):
         await anext(executor.run(Job(bytes(32)), ()))
@@ -201,12 +200,13 @@ async def test_a_worker_that_a_job_does_not_leave_is_killed_and_replaced(
 async def test_a_worker_that_dies_under_a_job_is_told_and_started_again(nas: node.RunningNode) -> None:
     executor = await made(nas)
     await executor.upload([SAYS_AND_SLEEPS])
-    with pytest.raises(Crashed) as caught:
-        async with executor.run(Job(digest(SAYS_AND_SLEEPS)), ()) as outputs:
-            async for _ in outputs:
-                (status,) = await workers(nas)
-                assert status.os_process is not None
-                os.kill(status.os_process, signal.SIGKILL)
+    async with executor.run(Job(digest(SAYS_AND_SLEEPS)), ()) as outputs:
+        await anext(outputs)
+        (status,) = await workers(nas)
+        assert status.os_process is not None
+        os.kill(status.os_process, signal.SIGKILL)
+        with pytest.raises(Crashed) as caught:
+            await anext(outputs)
     assert "signal 9" in caught.value.reason
     assert await run(executor, programs.EMPTY) == (b"", 0)
 
@@ -280,9 +280,7 @@ async def test_a_compilation_that_takes_too_long_is_ended(
     assert await run(executor, programs.EMPTY) == (b"", 0)
 
 
-async def test_without_wasmtime_it_says_what_to_install(
-    nas: node.RunningNode, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_without_wasmtime_it_says_what_to_install(nas: node.RunningNode, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(process, "find_spec", lambda name: None)
     with pytest.raises(BadSpecification) as caught:
         await made(nas)

@@ -221,13 +221,17 @@ async def test_limits_end_a_job_and_the_worker_goes_on(
 
 
 async def test_what_was_written_before_the_limit_arrives(bench: Bench) -> None:
-    written = 0
-    with pytest.raises(LimitReached):
+    written: list[bytes] = []
+
+    async def read() -> None:
         async with bench.worker.run(order(bench.put(programs.FLOOD), output=100_001), ()) as outputs:
             async for item in outputs:
                 assert isinstance(item, OutputStdout)
-                written += len(item.value)
-    assert written == 100_001
+                written.append(item.value)
+
+    with pytest.raises(LimitReached):
+        await read()
+    assert sum(map(len, written)) == 100_001
 
 
 async def test_memory_stops_growing_and_a_trap_tells_how_full_it_was(bench: Bench) -> None:
