@@ -168,13 +168,21 @@ def write(batch: list[interface.Output], out: Output) -> None:
         if isinstance(item, interface.OutputStdout | interface.OutputStderr):
             name = "stdout" if isinstance(item, interface.OutputStdout) else "stderr"
             if out.json:
-                out.item({name: None, "base64": base64.b64encode(item.value).decode()}, "")
+                out.item(written_data(name, item.value), "")
             else:
                 getattr(sys, name).buffer.write(item.value)
         elif isinstance(item, interface.OutputExit) and out.json:
             out.item({"exit": item.code, "usage": plain(item.usage)}, "")
     sys.stdout.flush()
     sys.stderr.flush()
+
+
+def written_data(name: str, data: bytes) -> dict[str, str | None]:
+    """What was written as JSON has it: text, or base64 if it is none (a piece may end inside of a character)."""
+    try:
+        return {name: data.decode()}
+    except UnicodeDecodeError:
+        return {name: None, "base64": base64.b64encode(data).decode()}
 
 
 def tell_usage(code: int, usage: interface.Usage, out: Output) -> None:
@@ -187,13 +195,13 @@ def tell_usage(code: int, usage: interface.Usage, out: Output) -> None:
 
 async def call(executor: Executor, job: Job, function: str, numbers: list[interface.Number], out: Output) -> int:
     """Calls one function: what it writes, then the numbers that it gives, one per line."""
-    data = b"".join([piece async for piece in standard_input()])
-    answer = await executor.call(job, function, numbers, data)
+    answer = await executor.call(job, function, numbers, b"".join([piece async for piece in standard_input()]))
     tell_usage(answer.code, answer.usage, out)
     values = [getattr(value, "value", None) for value in answer.values]
     if out.json:
-        encoded = {name: base64.b64encode(getattr(answer, name)).decode() for name in ("output", "errors")}
-        out.show({"values": values, "exit": answer.code, "usage": plain(answer.usage), "base64": encoded}, str)
+        streams = [written_data("stdout", answer.output), written_data("stderr", answer.errors)]
+        data = {"values": values, "exit": answer.code, "usage": plain(answer.usage), "written": streams}
+        out.show(data, str)
     else:
         sys.stderr.buffer.write(answer.errors)
         sys.stdout.buffer.write(answer.output)

@@ -61,7 +61,7 @@ class Guest:
         self._stdin = stdin
         self._function = function
         self._arguments = arguments
-        self._stopped: LimitReached | GlowError | None = None
+        self._stopped: GlowError | None = None
         self._writing: trio.lowlevel.FdStream | None = None
         self._outcome = Ended()
 
@@ -84,7 +84,7 @@ class Guest:
             self.over.set()
             self.ended.set()
 
-    def stop(self, why: LimitReached | GlowError) -> None:
+    def stop(self, why: GlowError) -> None:
         """Has the job end; `why` is what `result` raises then, unless something else stopped it before."""
         if not self.ended.is_set():
             self._stopped = self._stopped or why

@@ -108,13 +108,7 @@ class Executor(ExecutorServer):
             end = trio.current_time() + order.wall + MARGIN
             async with worker.stub.run(order, stdin) as outputs:
                 batches = outputs.batches()
-                while True:
-                    with trio.CancelScope(deadline=end) as scope:
-                        batch = await anext(batches, None)
-                    if scope.cancelled_caught:
-                        raise LimitReached("wall", f"{order.wall:g} s")
-                    if batch is None:
-                        break
+                while batch := await next_batch(batches, order, end):
                     for item in batch:
                         if isinstance(item, OutputExit):
                             last = item
@@ -160,6 +154,16 @@ class Executor(ExecutorServer):
             limits.memory,
             limits.output if most_output is None else min(limits.output, most_output),
         )
+
+
+async def next_batch(batches: AsyncIterator[list[Output]], order: Order, end: float) -> list[Output]:
+    """What the worker says next, nothing after its last word. Raises LimitReached for one that says nothing any more.
+
+    A caller may read slowly, long after the job has ended.
+    """
+    with trio.CancelScope(deadline=max(end, trio.current_time() + MARGIN)):
+        return await anext(batches, [])
+    raise LimitReached("wall", f"{order.wall:g} s")
 
 
 def check_texts(what: str, texts: list[str], most: int) -> None:

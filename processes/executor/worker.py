@@ -77,10 +77,9 @@ class WorkerProcess(WorkerServer):
         return Answer(ended.values, b"".join(written[True]), b"".join(written[False]), ended.code, ended.usage)
 
     async def settle(self) -> None:
-        async with self._loading:
-            """Whatever was loaded for a caller who has gone is loaded."""
-        if self._guest is not None:
-            await self._guest.ended.wait()
+        async with self._loading:  # first what is still being loaded, maybe for a caller who has gone
+            if self._guest is not None:
+                await self._guest.ended.wait()
 
     async def _begin(
         self, order: Order, function: str, arguments: tuple[Number, ...], stdin: AsyncIterator[bytes] | None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import json
 import subprocess
 import sys
@@ -74,7 +73,7 @@ async def test_it_passes_on_what_the_program_writes_and_its_exit_code(run: Run, 
     shown = await run(programs.ENVIRONMENT, "--env", "A=1", "-v")
     assert (shown.out, "it ended with 0 after" in shown.err) == (b"A=1\0", True)
     written, last = map(json.loads, (await run(programs.says("hello", 7), "--json")).out.splitlines())
-    assert (base64.b64decode(written["base64"]), last["exit"]) == (b"hello", 7)
+    assert (written, last["exit"]) == ({"stdout": "hello"}, 7)
     create = programs.opens("new.txt", programs.CREATE, programs.READ | programs.WRITE)
     assert (await run(create, "--folder", "inbox")).code == programs.NOT_PERMITTED
     assert (await run(create, "--folder", "inbox:/in:rw")).code == 0
