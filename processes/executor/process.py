@@ -106,7 +106,7 @@ class Executor(ExecutorServer):
         try:
             await self._prepare(worker, order.module)
             end = trio.current_time() + order.wall + MARGIN
-            async with worker.stub.run(order, stdin) as outputs:
+            async with worker.stub.run(order, () if stdin.exhausted else stdin) as outputs:
                 batches = outputs.batches()
                 while batch := await next_batch(batches, order, end):
                     for item in batch:

@@ -32,8 +32,6 @@ from processes.executor.engine import Engine, Loaded
 from processes.executor.guest import START, Guest
 from processes.executor.output import STDOUT
 
-NICE = 5
-"""A job that computes must not slow its node down."""
 MAX_OWN_MEMORY = 2 * 2**30
 """Bytes that a worker may use beside the memory of its job, most of it to compile; then it ends, and nothing else."""
 
@@ -53,7 +51,7 @@ class WorkerProcess(WorkerServer):
         await self._load(module)
 
     async def run(self, order: Order, stdin: ArgumentStream[bytes]) -> AsyncIterator[Output]:
-        guest = await self._begin(order, START, (), stdin)
+        guest = await self._begin(order, START, (), None if stdin.exhausted else stdin)
         try:
             while (pieces := await guest.output.next()) is not None:
                 for stream, data in pieces:
@@ -101,11 +99,10 @@ async def _one_item(data: bytes) -> AsyncIterator[bytes]:
 
 
 def confine(memory: int) -> None:
-    """What the operating system holds a worker to: `memory` bytes that can be written to, low priority, no core file.
+    """What the operating system holds a worker to: `memory` bytes that can be written to, no core file.
 
     Address space cannot be limited: wasmtime reserves 4 GiB of it for each memory, and uses little of that.
     """
-    os.nice(NICE)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     _, hard = resource.getrlimit(resource.RLIMIT_DATA)
     most = memory if hard == resource.RLIM_INFINITY else min(memory, hard)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -33,6 +34,7 @@ from firefly.interfaces.executor import (
     Worker,
 )
 from firefly.testing import serving
+from processes.executor.guest import BRIEF, NICE
 from processes.executor.output import MAX_WAITING
 from processes.executor.worker import WorkerProcess
 from tests.processes.executor import programs
@@ -272,6 +274,22 @@ async def test_a_slow_reader_stops_the_program_not_the_worker(bench: Bench) -> N
                 await trio.sleep(0.01)
         assert guest.output._waiting < 2 * MAX_WAITING
     await settled(bench)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere priorities are not those of threads")
+async def test_a_job_that_goes_on_computes_at_low_priority(bench: Bench) -> None:
+    async def compute() -> None:
+        with pytest.raises(LimitReached):
+            await bench.run(programs.LOOP, wall=BRIEF + 0.1)
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(compute)
+        with trio.fail_after(20):
+            while bench.process._guest is None or not bench.process._guest._thread:  # noqa: ASYNC110 (a thread)
+                await trio.sleep(0.001)
+            thread = bench.process._guest._thread
+            while os.getpriority(os.PRIO_PROCESS, thread) != NICE:  # noqa: ASYNC110 (the system tells nobody)
+                await trio.sleep(0.001)
 
 
 async def test_a_job_whose_caller_goes_ends(bench: Bench) -> None:
