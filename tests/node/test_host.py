@@ -425,5 +425,5 @@ def test_a_status_is_what_the_specification_says() -> None:
 async def test_of_a_program_that_failed_with_a_group_the_inner_exception_is_the_reason(running: Running) -> None:
     source = "raise ExceptionGroup('several', [ValueError('the inner one')])"
     async with running() as host:
-        with pytest.raises(BadSpecification, match="it exited with 1: ValueError: the inner one$"):
+        with pytest.raises(BadSpecification, match=r"it exited with 1: ValueError: the inner one$"):
             await host.create(script(source))
