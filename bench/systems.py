@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from bench.works import MESSAGING
+from bench.works import MESSAGING, WASM
 
 
 @dataclass(frozen=True)
@@ -32,6 +32,8 @@ SYSTEMS = (
     System("glow", "status", "bench.devices", works=("status",)),
     System("glow", "ready", "bench.devices", works=("ready",)),
     System("glow", "memory", "bench.devices", works=("memory",)),
+    System("glow", "executor", "bench.executor", works=WASM),
+    System("wasmtime", "in process", "bench.peers.wasmtime_py", works=WASM),
     System("bare trio", "direct", "bench.peers.bare_trio"),
     System("grpc.aio", "direct", "bench.peers.grpc_aio"),
     System("nats", "server between", "bench.peers.nats", has_broker=True),

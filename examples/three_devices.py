@@ -23,6 +23,7 @@ import threading
 import time
 import urllib.request
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -46,12 +47,18 @@ class Device:
         self.home = folder / name
         self.node: subprocess.Popen[str] | None = None
 
-    def glow(self, *arguments: str, check: bool = True, quiet: bool = False) -> str:
-        """Runs one command on this device; returns its standard output."""
+    def glow(self, *arguments: str, check: bool = True, quiet: bool = False, stdin: str | None = None) -> str:
+        """Runs one command on this device, with `stdin` piped into it; returns its standard output."""
         shown = ["glow" if part == GLOW else part for part in arguments]
-        print(f"\n{self.name}$ glow {shlex.join(shown)}", flush=True)
+        piped = "" if stdin is None else f"echo {shlex.quote(stdin.strip())} | "
+        print(f"\n{self.name}$ {piped}glow {shlex.join(shown)}", flush=True)
         done = subprocess.run(
-            [GLOW, "--home", str(self.home), *arguments], capture_output=True, text=True, timeout=600, check=False
+            [GLOW, "--home", str(self.home), *arguments],
+            input=stdin,
+            capture_output=True,
+            text=True,
+            timeout=600,
+            check=False,
         )
         if not quiet:
             show(done.stdout)
@@ -166,6 +173,7 @@ def run(check: Checks, folder: Path, work: Path, laptop: Device, relay: Device, 
     topics(check, laptop, relay)
     service(check, work, laptop, nas)
     guestbook(check, laptop)
+    webassembly(check, laptop, nas)
     look(check, laptop)
     settle(check, nas)
     explain(check, laptop, nas)
@@ -258,6 +266,16 @@ def guestbook(check: Checks, laptop: Device) -> None:
     check("the example process keeps entries", [entry["name"] for entry in entries] == ["laptop"])
 
 
+def webassembly(check: Checks, laptop: Device, nas: Device) -> None:
+    if find_spec("wasmtime") is None:
+        print("\nskipped: programs of WebAssembly, since wasmtime is not installed (pip install 'glow[wasm]')")
+        return
+    nas.glow("create", "executor")
+    until(lambda: "executor" in laptop.glow("ls", "nas"))
+    written = laptop.glow("run", "--on", "nas", str(HERE / "shout.wat"), stdin="hello from the laptop\n")
+    check("a program from the laptop ran on the nas", written == "HELLO FROM THE LAPTOP\n")
+
+
 def look(check: Checks, laptop: Device) -> None:
     laptop.glow("status")
     laptop.glow("ls")
@@ -297,12 +315,12 @@ def explain(check: Checks, laptop: Device, nas: Device) -> None:
 
 
 def survive(check: Checks, laptop: Device, nas: Device, inbox: Path) -> None:
-    before = {process["label"]: process["id"] for process in laptop.json("ps", "nas")}
+    before = kept(laptop)
     print("\nnas$ kill -9 (its node)")
     nas.stop(signal.SIGKILL)
     nas.start("node")
     until(lambda: "guestbook" in laptop.glow("ls", "nas", check=False))
-    after = {process["label"]: process["id"] for process in laptop.json("ps", "nas")}
+    after = kept(laptop)
     check("after kill -9 and a restart the processes are the same", before == after)
     check("the key is still there", laptop.glow("kv", "get", "nas/settings", "theme").strip() == "dark")
     back = inbox.parent / "letter-back.txt"
@@ -310,6 +328,12 @@ def survive(check: Checks, laptop: Device, nas: Device, inbox: Path) -> None:
     check("the copied file is still there", back.read_bytes() == (inbox / "letter.txt").read_bytes())
     entries = laptop.json("call", "nas/guestbook.entries")
     check("the guestbook is still signed", len(entries) == 1)
+
+
+def kept(laptop: Device) -> dict[str, str]:
+    """The ids of the nas's processes, without the workers that belong to one of them."""
+    shown = laptop.json("ps", "nas")
+    return {process["label"]: process["id"] for process in shown if not process["label"].startswith("executor-")}
 
 
 def until(holds: Any, seconds: float = START_TIME) -> None:

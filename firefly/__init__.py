@@ -4,6 +4,7 @@
     Glow                      the network as one computer: `open`, `resolve`
     deadline                  a time limit for the calls of a block
     errors                    every error, in one tree
+    programs                  what a process inside the node starts as `context.programs`
 
 From the bottom up: keys, address, packet, envelope (what things are) · noise, hello, sealing, link (one connection) ·
 lane, session, sessions (end to end) · messages, outbox, fragments, credit, rpc (calls and streams) · runtime (as trio

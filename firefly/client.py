@@ -35,6 +35,7 @@ from firefly.transport import FramedSocket
 
 if TYPE_CHECKING:
     from firefly.interfaces.core import Location, Node
+    from firefly.programs import Programs
 
 T = TypeVar("T")
 StubType = TypeVar("StubType", bound=Stub)
@@ -77,7 +78,10 @@ class Glow:
 
 @dataclass
 class Context:
-    """What a process is given at its start. `folder` is its own and kept; `nursery` ends with the process."""
+    """What a process is given at its start. `folder` is its own and kept; `nursery` ends with the process.
+
+    `programs` starts programs that belong to the process; None outside of a node.
+    """
 
     id: bytes
     label: str
@@ -86,6 +90,7 @@ class Context:
     nursery: trio.Nursery
     node: Glow | None = None
     capabilities: list[Any] = field(default_factory=list)
+    programs: Programs | None = None
 
 
 class _Question:

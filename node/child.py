@@ -39,10 +39,10 @@ class Output:
 
     @property
     def last(self) -> str:
-        """The last line with anything in it, which of a Python program that failed is the exception; of a command of
-        ours, which ends with error, cause and hint, the error.
+        """The last line with anything in it, which of a Python program that failed is the exception, without the frame
+        that Python draws around several; of a command of ours, which ends with error, cause and hint, the error.
         """
-        lines = [line for line in self._lines if line.strip()]
+        lines = [text for line in self._lines if (text := line.strip(" |+-"))]
         return next((line for line in lines[-ERROR_LINES:] if line.startswith("error: ")), lines[-1] if lines else "")
 
     async def collect(self) -> None:

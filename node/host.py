@@ -6,7 +6,8 @@
 
 One supervisor, this one. A process that ends, or does not serve within 30 s (the setting `processes.start`), is started
 again after 0.2 s, doubling to 30 s; after 5 failures within 60 s it is given up until it is created anew or its node
-restarts. `glow ps` says why.
+restarts. `glow ps` says why. A program that belongs to a process is not given up, since its owner cannot create it
+anew, and ends with its owner.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ import msgspec
 import trio
 
 from firefly.client import Context, Glow
-from firefly.errors import GlowError
+from firefly.errors import Denied, GlowError
 from firefly.interfaces.core import (
     BadSpecification,
     LogLevel,
@@ -40,6 +41,7 @@ from node.attachment import AttachedResource, Program
 from node.home import Home
 from node.identity import check_label
 from node.logs import Log, running
+from node.owned import OwnedPrograms
 from node.program import Attach, find_program, run_program
 from node.store import DamagedStore, Store
 
@@ -58,9 +60,12 @@ class Process:
 
     id: bytes
     specification: Specification
+    owner: Process | None = None  # the process that it belongs to; then it is nowhere on disk
     state: ProcessState = ProcessState.STARTING
     reason: str = ""
     proto: str = ""
+    served: bool = False  # its last run came as far as that
+    restart_reason: str = ""  # its owner asked for the end that comes next
     restarts: int = 0
     started: datetime | None = None
     os_process: int | None = None
@@ -68,6 +73,8 @@ class Process:
     scope: trio.CancelScope = field(default_factory=trio.CancelScope)
     starting: trio.CancelScope = field(default_factory=trio.CancelScope)
     settled: trio.Event = field(default_factory=trio.Event)  # it served, or failed to, for the first time
+    serving: trio.Event = field(default_factory=trio.Event)  # it serves
+    down: trio.Event = field(default_factory=trio.Event)  # it does not any more
     ended: trio.Event = field(default_factory=trio.Event)
 
     def status(self) -> ProcessStatus:
@@ -91,11 +98,17 @@ class Process:
             self.starting.deadline = float("inf")
             self.state, self.reason, self.proto = ProcessState.RUNNING, "", proto
             self.started = datetime.now(UTC)
+            self.served = True
             self.settled.set()
+            self.serving.set()
+            self.down = trio.Event()
 
     def stopped(self, state: ProcessState, reason: str) -> None:
         self.state, self.reason = state, reason
         self.started = self.os_process = None
+        if self.serving.is_set():  # who waits for it goes on waiting
+            self.serving = trio.Event()
+        self.down.set()
         self.settled.set()
 
 
@@ -143,9 +156,7 @@ class ProcessHost:
         Raises NameTaken, InvalidArgument (a bad label), StoreFailed; BadSpecification for what cannot run, which is
         forgotten then.
         """
-        check_label(specification.label)
-        if any(process.specification.label == specification.label for process in self.processes.values()):
-            raise NameTaken(specification.label)
+        self._check_free(specification.label)
         process = Process(os.urandom(16), specification)
         self.processes[process.id] = process
         try:
@@ -163,8 +174,25 @@ class ProcessHost:
             raise BadSpecification(reason)
         return process
 
+    def start_owned(self, owner: Process, nursery: trio.Nursery, specification: Specification) -> Process:
+        """Starts a program that belongs to `owner`, and ends with its nursery. Raises NameTaken, InvalidArgument."""
+        self._check_free(specification.label)
+        process = Process(os.urandom(16), specification, owner)
+        self.processes[process.id] = process
+        nursery.start_soon(self._supervise, process)
+        return process
+
+    def _check_free(self, label: str) -> None:
+        check_label(label)
+        if any(process.specification.label == label for process in self.processes.values()):
+            raise NameTaken(label)
+
     async def kill(self, process: Process) -> ProcessStatus:
-        """Ends a process and forgets its specification; its folder stays. Raises StoreFailed, and it goes on then."""
+        """Ends a process and forgets its specification; its folder stays. Raises StoreFailed, and it goes on then;
+        Denied for a program that belongs to a process."""
+        if process.owner is not None:
+            owner = process.owner.specification.label
+            raise Denied(f"{process.specification.label} belongs to the process {owner}", hint=f"glow kill {owner}")
         await self._store.run(lambda store: store.remove_process(process.id))
         process.scope.cancel()
         await process.ended.wait()
@@ -202,6 +230,8 @@ class ProcessHost:
                 await self._keep_running(process)
                 await trio.sleep_forever()
         finally:
+            if process.owner is not None:
+                del self.processes[process.id]
             process.settled.set()
             process.ended.set()
 
@@ -212,8 +242,13 @@ class ProcessHost:
         while True:
             began = trio.current_time()
             reason = await self._run_once(process)
+            if process.restart_reason:
+                self._stopped(process, ProcessState.STARTING, process.restart_reason)
+                process.restart_reason = ""
+                process.restarts += 1
+                continue
             failures.append(trio.current_time())
-            if len(failures) == FAILURES and failures[-1] - failures[0] < FAILURE_TIME:
+            if process.owner is None and len(failures) == FAILURES and failures[-1] - failures[0] < FAILURE_TIME:
                 self._stopped(process, ProcessState.FAILED, f"given up after {FAILURES} failures in a minute: {reason}")
                 return
             if trio.current_time() - began > FAILURE_TIME:
@@ -226,6 +261,7 @@ class ProcessHost:
 
     async def _run_once(self, process: Process) -> str:
         """Runs a process until it ends; returns why."""
+        process.served = False
         run = self._run_class if process.specification.kind in CLASSES else self._run_program
         try:
             with trio.CancelScope(deadline=trio.current_time() + self.start_time) as process.starting:
@@ -242,12 +278,11 @@ class ProcessHost:
             async with trio.open_nursery() as nursery:
                 folder = self._home.process_folder(process.id)
                 configuration = dict(specification.configuration)
-                await _call(
-                    instance,
-                    "start",
-                    Context(process.id, specification.label, folder, configuration, nursery, self._glow),
-                )
-                self._resources.add(process.id, instance, int(specification.access), specification.label)
+                programs = OwnedPrograms(self, process, nursery)
+                label = specification.label
+                context = Context(process.id, label, folder, configuration, nursery, self._glow, programs=programs)
+                await _call(instance, "start", context)
+                self._resources.add(process.id, instance, int(specification.access), label)
                 self._running(process, instance.proto)
                 await trio.sleep_forever()
         finally:
@@ -265,7 +300,7 @@ class ProcessHost:
             token=os.urandom(16),
             resource=process.id,
             label=specification.label,
-            folder=str(self._home.process_folder(process.id)),
+            folder=str(self._home.process_folder((process.owner or process).id)),
             configuration=dict(specification.configuration),
             access=int(specification.access),
         )

@@ -232,9 +232,9 @@ class NodeProcess(core.NodeServer):
         found = [
             Resource(process.id, process.specification.label, process.proto, int(process.specification.access))
             for process in self._processes.processes.values()
-            if process.id in self._node.peers.host.resources
+            if process.owner is None and process.id in self._node.peers.host.resources
         ]
-        known = {resource.id for resource in found}
+        known = self._processes.processes.keys()
         for identifier, entry in self._node.peers.host.resources.items():
             if identifier not in known and getattr(entry, "label", None):
                 found.append(Resource(identifier, entry.label, entry.proto, int(entry.access or MEMBER)))

@@ -37,6 +37,7 @@ GROUPS: dict[str, dict[str, str]] = {
         "forward": "use a service of another device at a port of this one",
         "create": "make a process that a node keeps running",
         "kill": "end a process and forget it",
+        "run": "run a WebAssembly program on a node",
     },
     "BUILD": {
         "idl": "check interfaces and generate their stubs",

@@ -420,3 +420,10 @@ def test_a_status_is_what_the_specification_says() -> None:
     status = Process(bytes(16), builtin("steady")).status()
     assert (status.label, status.kind, status.program) == ("mine", ProcessKind.BUILTIN, "steady")
     assert status.state is ProcessState.STARTING
+
+
+async def test_of_a_program_that_failed_with_a_group_the_inner_exception_is_the_reason(running: Running) -> None:
+    source = "raise ExceptionGroup('several', [ValueError('the inner one')])"
+    async with running() as host:
+        with pytest.raises(BadSpecification, match=r"it exited with 1: ValueError: the inner one$"):
+            await host.create(script(source))
