@@ -20,6 +20,8 @@ ROOT = Path(__file__).parents[1]
 TARGET = ROOT / "firefly" / "interfaces"
 BESIDE = ((ROOT / "bench" / "interfaces", ROOT / "bench" / "generated"), (ROOT / "examples" / "guestbook",) * 2)
 """Folders of interfaces that are not ours, and where their stubs go; a wheel has neither."""
+DESCRIBED = (ROOT / "examples" / "javascript",)
+"""Folders of interfaces beside which their compiled form lies, for programs in other languages."""
 
 
 def generate(libraries: Iterable[Library], folder: Path) -> dict[Path, str]:
@@ -35,6 +37,13 @@ def generate(libraries: Iterable[Library], folder: Path) -> dict[Path, str]:
         ours = {imported.name for imported in _reached([library], ours=True) if imported.ours}
         files[path] = python.generate(compile_library(library), _file_name(library), ours.__contains__)
     return files
+
+
+def describe(libraries: Iterable[Library], folder: Path) -> dict[Path, str]:
+    """The compiled interfaces of libraries as JSON, each complete in itself, by the file that it goes to."""
+    return {
+        folder / f"{Path(_file_name(library)).stem}.json": compile_library(library).to_json() for library in libraries
+    }
 
 
 def _file_name(library: Library) -> str:
@@ -54,11 +63,18 @@ def stubs() -> dict[Path, str]:
     """The generated files of this repository and what must be in them. Raises InvalidSource."""
     files: dict[Path, str] = {}
     for source, target in ((OURS, TARGET), *BESIDE):
-        report = Report()
-        libraries = check_files(sorted(source.glob(f"*{SUFFIX}")), report)
-        report.raise_errors()
-        files |= generate(libraries, target)
+        files |= generate(_checked(source), target)
+    for folder in DESCRIBED:
+        files |= describe(_checked(folder), folder)
     return files
+
+
+def _checked(source: Path) -> list[Library]:
+    """The libraries of a folder. Raises InvalidSource."""
+    report = Report()
+    libraries = check_files(sorted(source.glob(f"*{SUFFIX}")), report)
+    report.raise_errors()
+    return libraries
 
 
 def main(arguments: list[str]) -> int:

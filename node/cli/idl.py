@@ -2,11 +2,13 @@
 
 glow idl check FILE…                            0 if there is no error, else 1
 glow idl generate --to python [-o DIR] FILE…    also the libraries that they import
+glow idl describe [-o DIR] FILE…                what is compiled of them, as JSON: names, selectors, types, bounds
 """
 
 from __future__ import annotations
 
 import contextlib
+import sys
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
     from idl.report import Diagnostic, Report
 
 NAME = "idl"
-HELP = "check interfaces and generate their stubs"
+HELP = "check interfaces, generate their stubs, or show what they compile to"
 BANNER = "# Made from "
 """How a file begins that may be written over."""
 
@@ -39,6 +41,8 @@ def configure(parser: ArgumentParser) -> None:
     generating = action("generate", "write the stubs of the files")
     generating.add_argument("--to", choices=["python"], required=True, help="the language of the stubs")
     generating.add_argument("-o", "--output", type=Path, default=Path(), metavar="DIR", help="where they go (here)")
+    describing = action("describe", "show the compiled interfaces of the files as JSON, complete in themselves")
+    describing.add_argument("-o", "--output", type=Path, metavar="DIR", help="write NAME.json for each file there")
 
 
 def run(arguments: Namespace) -> int:
@@ -54,6 +58,8 @@ def run(arguments: Namespace) -> int:
     if report.errors:
         output.note(_summary(report, len(arguments.files)) + "; nothing was written")
         return 1
+    if arguments.action == "describe":
+        return _describe(libraries, arguments.output, output)
     return _generate(libraries, arguments.output, output)
 
 
@@ -96,6 +102,22 @@ def _generate(libraries: list[Library], folder: Path, output: Output) -> int:
         raise GlowError("no Python stubs can be made of this", cause=str(error), hint="rename one") from None
     for path in files:
         _may_write(path)
+    folder.mkdir(parents=True, exist_ok=True)
+    for path, text in files.items():
+        path.write_text(text, "utf-8", newline="\n")
+    output.show([str(path) for path in files], lambda: "\n".join(f"wrote {path}" for path in files))
+    return 0
+
+
+def _describe(libraries: list[Library], folder: Path | None, output: Output) -> int:
+    """What a program in a language without a generator registers its resources with."""
+    from idl.generate import describe
+
+    files = describe(libraries, folder or Path())
+    if folder is None:
+        for text in files.values():
+            sys.stdout.write(text)
+        return 0
     folder.mkdir(parents=True, exist_ok=True)
     for path, text in files.items():
         path.write_text(text, "utf-8", newline="\n")
