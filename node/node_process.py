@@ -19,6 +19,7 @@ from node.directory import Directory, Entry, Resource
 from node.doorkeeper import Doorkeeper
 from node.host import ProcessHost
 from node.introductions import Introductions
+from node.links import kind_of
 from node.node import Node, platform_name
 from node.pairing import Invite, InviteRefusedError
 
@@ -135,7 +136,7 @@ class NodeProcess(core.NodeServer):
             core.LinkStatus(
                 peer="",
                 address=None,
-                kind=standing.url.partition(":")[0],
+                kind=kind_of(standing.url),
                 url=standing.url,
                 state=standing.state,
                 reason=standing.reason,

@@ -135,8 +135,8 @@ async def _listen(node: Node, store: Store, listen: Sequence[str] | None) -> Non
     kept = store.get("listening")
     wanted = list(listen) if listen else kept.decode().split() if kept else [DEFAULT_LISTEN]
     real = [await node.links.listen(url) for url in wanted]
-    store.set("listening", " ".join(real).encode())
-    node.listening = [address for url in real for address in reachable(url)]
+    store.set("listening", " ".join(url.kept for url in real).encode())
+    node.listening = [address for url in real for address in reachable(url.announced)]
 
 
 def reachable(url: str) -> list[str]:

@@ -1,8 +1,8 @@
 """Transports: one file each, one row each in SCHEMES.
 
-A transport module has `kind`; `async def dial(url) -> trio.SocketStream`; `async def listen(url) -> (listeners, url
-with the real port)`, where `accept()` of a listener gives a trio.SocketStream; and `accepted(socket)`, which tunes what
-was accepted. The first two raise LinkError with a hint. tests/node/links says what every transport must do.
+A transport module has `async def dial(url) -> Connection` and `async def listen(url, ports) -> Door` (connection.py,
+ports.py); both raise LinkError with a hint. Its name is the kind of its links. tests/node/links says what every
+transport must do.
 """
 
 from __future__ import annotations
@@ -12,8 +12,14 @@ from types import ModuleType
 
 from firefly.errors import GlowError
 
-SCHEMES = {"memory": "node.links.memory", "tcp": "node.links.tcp", "unix": "node.links.unix"}
-SHAREABLE = frozenset({"tcp"})
+SCHEMES = {
+    "memory": "node.links.memory",
+    "tcp": "node.links.tcp",
+    "unix": "node.links.unix",
+    "ws": "node.links.websocket",
+    "wss": "node.links.websocket",
+}
+SHAREABLE = frozenset({"tcp", "ws", "wss"})
 """Schemes that an invite, a record or a peer may name; the others come from this device's user alone."""
 
 
@@ -29,3 +35,9 @@ def transport(url: str) -> ModuleType:
     if scheme not in SCHEMES:
         raise LinkError(f"no transport for {url!r}", hint=f"use one of {', '.join(sorted(SCHEMES))}")
     return import_module(SCHEMES[scheme])
+
+
+def kind_of(url: str) -> str:
+    """The kind of the links that a URL leads to: its transport's name, or its scheme if there is none."""
+    scheme = url.partition(":")[0]
+    return SCHEMES.get(scheme, scheme).rpartition(".")[2]

@@ -6,7 +6,6 @@ A transport gives a connected stream socket; the handshake runs on it, then the 
 from __future__ import annotations
 
 import logging
-import socket
 from collections.abc import Callable
 from typing import Any
 
@@ -15,8 +14,9 @@ import trio
 from firefly.address import address_of
 from firefly.errors import BadHandshake, ProtocolError
 from firefly.keys import NodeKey
-from firefly.link import HANDSHAKE_FRAME, FrameReader, LinkHandshake, frame
+from firefly.link import LinkHandshake
 from firefly.transport import FramedSocket
+from node.links.connection import Connection
 from node.liveness import Liveness
 from node.queues import LinkQueue
 from node.router import Router
@@ -26,8 +26,6 @@ HANDSHAKE_TIME = 5.0
 BUNDLE = 64 * 2**10
 """Bytes of a bundle; one packet may be bigger."""
 MAX_FRAME = 256 * 2**10 + 1024
-NOT_SENT = 128 * 2**10
-"""Bytes that the operating system may hold unsent, so that priorities mean something."""
 
 
 class Link:
@@ -36,15 +34,12 @@ class Link:
     def __init__(
         self,
         router: Router,
-        sock: socket.socket,
+        connection: Connection,
         handshake: LinkHandshake,
-        kind: str,
-        url: str,
         own: bytes,
-        rest: bytes,
     ) -> None:
-        self.kind = kind
-        self.url = url
+        self.kind = connection.kind
+        self.url = connection.url
         self.peer_key: bytes = handshake.peer_key
         self.peer_address = address_of(self.peer_key)
         self.peer_instance: bytes = handshake.peer_instance
@@ -57,13 +52,14 @@ class Link:
         self.reason = ""
         self._router = router
         self._sealer, self._opener = handshake.sealer, handshake.opener
-        self._frames = FrameReader(MAX_FRAME)
+        self._frames = connection.frames
+        self._frames.limit = MAX_FRAME
         self.queue = LinkQueue(self)
         self.liveness = Liveness(own, self.peer_address, self._probe, self.since)
         self._topology: Any = None
         self._rtt: float | None = None
-        self._rest = rest
-        self._pump = FramedSocket(sock, self._next_frame, self._received)
+        self._arrived = connection.arrived
+        self._pump = FramedSocket(connection.take(), self._next_frame, self._received)
 
     def __repr__(self) -> str:
         return f"<Link {self.kind} {self.url}>"
@@ -100,24 +96,29 @@ class Link:
 
     def _next_frame(self) -> bytes | None:
         if not self.queue:
-            return None
+            return self._frames.owed() or None
         now = trio.current_time()
         packets = self.queue.next_bundle(BUNDLE, now)
         if not packets:
-            return None
+            return self._frames.owed() or None
         self.liveness.sent(now)
-        return frame(self._sealer.seal(packets[0] if len(packets) == 1 else b"".join(packets)))
+        return self._frames.frame(self._sealer.seal(packets[0] if len(packets) == 1 else b"".join(packets)))
 
     def _received(self, data: bytes) -> None:
-        router, now = self._router, trio.current_time()
+        router, now, frames = self._router, trio.current_time(), self._frames
         router.begin()
         try:
-            for ciphertext in self._frames.feed(data):
+            arrived = frames.feed(data)
+            if self._arrived:
+                arrived, self._arrived = self._arrived + arrived, []
+            for ciphertext in arrived:
                 router.receive(self, self._opener.open(ciphertext), now)
-            self._frames.check()
+            frames.check()
             self.liveness.heard(now)
         finally:
             router.end()
+        if frames.ended:
+            self.close(f"the neighbour closed it: {frames.ended}")
 
     def receive_probe(self, payload: bytes, now: float) -> None:
         """Takes a PROBE; tells whoever listens when the measured round trip has changed."""
@@ -129,9 +130,13 @@ class Link:
 
     async def run(self) -> str:
         """Carries packets until the link ends; returns why."""
+        reason = await self._carry()
+        self._pump.close(self._frames.farewell(reason))
+        return reason
+
+    async def _carry(self) -> str:
         try:
-            rest, self._rest = self._rest, b""
-            self._received(rest)
+            self._received(b"")
             await self._pump.run()
         except ProtocolError as error:
             self._router.counters["link_errors"] += 1
@@ -142,55 +147,36 @@ class Link:
             log.exception("a defect of this node ended %r; the others go on", self)
             self._router.counters["link_defects"] += 1
             return f"this node failed: {type(error).__name__}: {error}"
-        finally:
-            self._pump.close()
         return self.reason or "the neighbour closed it"
 
     def close(self, reason: str) -> None:
         """Ends the link; `run` returns."""
         self.reason = self.reason or reason
-        self._pump.close()
+        self._pump.close(self._frames.farewell(self.reason))
 
 
 async def shake_hands(
-    stream: trio.SocketStream,
-    key: NodeKey,
-    instance: bytes,
-    *,
-    expected: bytes | None,
-    initiator: bool,
-    first: bytes = b"",
-) -> tuple[LinkHandshake, bytes]:
-    """Runs the handshake; returns it and what was already read behind it. `first` was read before.
+    connection: Connection, key: NodeKey, instance: bytes, *, expected: bytes | None, initiator: bool
+) -> LinkHandshake:
+    """Runs the handshake; what was read behind it stays in the connection.
 
-    Raises BadHandshake (the peer's fault, or its silence), OSError.
+    Raises BadHandshake (the peer's fault, or its silence), BadFrame, OSError.
     """
     handshake = LinkHandshake(key, instance, initiator=initiator, expected=expected)
-    reader = FrameReader(HANDSHAKE_FRAME)
-    frames = reader.feed(first) if first else []
     with trio.move_on_after(HANDSHAKE_TIME):
         try:
             if initiator:
-                await stream.send_all(frame(handshake.start()))
+                await connection.send(handshake.start())
             while not handshake.done:
-                while not frames:
-                    frames = reader.feed(await _read(stream))
-                answer = handshake.receive(frames.pop(0))
+                answer = handshake.receive(await connection.receive())
                 if answer is not None:
-                    await stream.send_all(frame(answer))
+                    await connection.send(answer)
         except BadHandshake as error:
             plain = getattr(error, "answer", None)
             if plain:
-                await stream.send_all(plain)
+                await connection.write(connection.frames.plain(plain))
             raise
-        except trio.BrokenResourceError as error:
+        except OSError as error:
             raise BadHandshake("the connection broke during the handshake", cause=str(error)) from None
-        return handshake, b"".join(frame(part) for part in frames) + reader.rest()
+        return handshake
     raise BadHandshake("no handshake within 5 s")
-
-
-async def _read(stream: trio.SocketStream) -> bytes:
-    data = await stream.receive_some(4096)
-    if not data:
-        raise BadHandshake("the peer closed the connection during the handshake")
-    return bytes(data)

@@ -6,11 +6,13 @@ import trio
 
 from firefly.attachment import LINKS
 from node.links import LinkError
+from node.links.connection import Connection
+from node.links.ports import Door, Ports
 
 kind = "unix"
 
 
-async def dial(url: str) -> trio.SocketStream:
+async def dial(url: str) -> Connection:
     """Connects to the control socket at the path and asks for a link."""
     path = url.removeprefix("unix:")
     try:
@@ -18,10 +20,10 @@ async def dial(url: str) -> trio.SocketStream:
     except (OSError, RuntimeError) as error:
         raise LinkError(f"nothing answers at {url}", cause=str(error)) from None
     await stream.send_all(LINKS)
-    return stream
+    return Connection(stream, kind, url)
 
 
-async def listen(url: str) -> tuple[list[trio.SocketListener], str]:
+async def listen(url: str, ports: Ports) -> Door:
     """A node always listens at its control socket and nowhere else."""
     raise LinkError(
         f"cannot listen at {url}", hint="the control socket takes links already; dial unix:HOME/control.sock"
