@@ -36,11 +36,13 @@ async def start(
     name: str | None = None,
     listen: Sequence[str] | None = None,
     found: bool = True,
+    pages_for: str | None = None,
 ) -> AsyncIterator[RunningNode]:
     """Runs the node of `home` and yields it; with no identity there, makes a first device called `name`,
     or, without `found`, one that belongs nowhere until it joins.
 
-    It listens at `listen` (default: the addresses of the last time, else a free port that it keeps). Yields what
+    It listens at `listen` (default: the addresses of the last time, else a free port that it keeps), and shows its
+    pages there (node/http.py) to "local" or "all" (default: as the last time, else local). Yields what
     `firefly.connect` would, and more. Raises HomeInUse, LinkError, DamagedStore, NoIdentity.
     """
     place = Home(home)
@@ -54,6 +56,8 @@ async def start(
                 create_node_key(place)
         store = Store(place.database)
         try:
+            if pages_for is not None:
+                store.set("pages-for", pages_for.encode())
             async with _running(place, store, listen) as running:
                 running.words = words
                 yield running
@@ -134,6 +138,7 @@ async def _listen(node: Node, store: Store, listen: Sequence[str] | None) -> Non
     """Listens where it is told, else where it did the last time; remembers the real ports."""
     kept = store.get("listening")
     wanted = list(listen) if listen else kept.decode().split() if kept else [DEFAULT_LISTEN]
+    node.http.pages_for_all = store.get("pages-for") == b"all"
     real = [await node.links.listen(url) for url in wanted]
     store.set("listening", " ".join(url.kept for url in real).encode())
     node.listening = [address for url in real for address in reachable(url.announced)]

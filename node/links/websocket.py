@@ -143,7 +143,8 @@ async def listen(url: str, ports: Ports) -> Door:
     certificate, key = _files(url, parts.query) if parts.query else (ports.own_certificate(), None)
     context, pin, name = tls.certified(certificate, key, url)
     port, listeners = await ports.open(address.host, address.port, context)
-    kept = f"wss://{bracketed(address.host)}:{port.number}{parts.query and '?'}{parts.query}"
+    query = parts.query.replace(" ", "%20")  # what is kept is told apart by spaces
+    kept = f"wss://{bracketed(address.host)}:{port.number}{query and '?'}{query}"
     announced = f"wss://{bracketed(name or address.host)}:{port.number}{pin and '#'}{pin}"
     return Door(listeners, port.arrive, Listening(kept, announced))
 
