@@ -168,6 +168,7 @@ class LinkManager:
         delay = BACK_OFF[0]
         with standing.scope:
             while True:
+                await self._until_needed(standing)
                 standing.state = "connecting"
                 try:
                     link = standing.link = await self.dial(standing.url, standing.expected)
@@ -182,6 +183,13 @@ class LinkManager:
                 standing.state = "waiting"
                 await trio.sleep(delay * random.uniform(0.5, 1.0))
                 delay = min(delay * 2, BACK_OFF[1])
+
+    async def _until_needed(self, standing: Standing) -> None:
+        """Waits while another link of the kind leads to the node: the two would end each other again and again."""
+        kind = kind_of(standing.url)
+        while other := next((x for x in self._router.links if (x.peer_key, x.kind) == (standing.expected, kind)), None):
+            standing.state, standing.reason = "waiting", "another link of this kind leads to the node"
+            await other.down.wait()
 
     # --- running
 

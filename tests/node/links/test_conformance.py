@@ -187,6 +187,21 @@ async def test_a_standing_link_is_dialled_until_somebody_answers(scheme: str, tm
             await dialler.until(lambda number=number: len(dialler.downs) == number)
 
 
+async def test_two_addresses_of_one_node_make_one_link_of_a_kind(tmp_path: Path, clock: MockClock) -> None:
+    async with listening("tcp", tmp_path) as (owner, dialler):
+        both = owner.url, (await owner.manager.listen(owner.url.replace("tcp:", "ws:"))).announced
+        urls = [url.replace("127.0.0.1", host) for url in both for host in ("127.0.0.1", "localhost")]
+        standing = [dialler.manager.keep(url, owner.key.public) for url in urls]
+        await trio.sleep(60)
+        assert sorted(link.kind for link in dialler.router.links) == ["tcp", "websocket"]
+        assert len(dialler.ups) <= len(urls)  # nothing was dialled again
+        waiting = [one for one in standing if one.state != "up"]
+        assert [one.reason for one in waiting] == ["another link of this kind leads to the node"] * 2
+        for link in list(owner.router.links):
+            link.close("again")
+        await dialler.until(lambda: len(dialler.downs) > 2 and len(dialler.router.links) == 2)
+
+
 async def test_one_name_has_one_listener_and_is_free_afterwards(tmp_path: Path) -> None:
     async with listening("memory", tmp_path) as (owner, dialler):
         with pytest.raises(LinkError, match="cannot listen"):
