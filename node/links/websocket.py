@@ -211,18 +211,20 @@ class WebSocketFrames:
         return None
 
     def check(self) -> None:
-        if self._since > self.limit + HEADER:
+        protocol = self._protocol
+        if self._wrong or self.ended:
+            pass
+        elif protocol.state is not OPEN:  # the library has found something
+            self._wrong = protocol.close_sent.reason if protocol.close_sent is not None else "the connection is closed"
+        elif self._since > self.limit + HEADER:
             self._fail(CloseCode.MESSAGE_TOO_BIG, f"a message is over {self.limit} bytes")
         elif len(self._owed) > 1 and sum(map(len, self._owed)) > MAX_OWED:
             self._fail(CloseCode.POLICY_VIOLATION, "it sends pings and does not take the answers")
-        sent = self._protocol.close_sent
-        if not self.ended and self._protocol.state is not OPEN and not self._wrong:
-            self._wrong = sent.reason if sent is not None else "the connection is closed"
         if self._wrong:
             raise BadFrame(self._wrong)
 
     def _fail(self, code: CloseCode, reason: str) -> None:
-        self._wrong = self._wrong or reason
+        self._wrong = reason
         if self._protocol.state is OPEN:
             self._protocol.fail(code, reason)
 
