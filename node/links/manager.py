@@ -85,7 +85,7 @@ class LinkManager:
         """Takes links at `url` from now on; returns it with its real port. Raises LinkError."""
         door = await transport(url).listen(url, self._ports)
         for listener in door.listeners:
-            self._nursery.start_soon(self._accept, listener, kind_of(url), door.arrive)
+            self._nursery.start_soon(self._accept, listener, door.kind, door.arrive)
         return cast(Listening, door.listening)
 
     async def _accept(self, listener: trio.abc.Listener[trio.SocketStream], kind: str, arrive: Arrive) -> None:

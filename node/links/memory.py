@@ -72,4 +72,4 @@ async def listen(url: str, ports: Ports) -> Door:
     await trio.lowlevel.checkpoint()
     if name in _listeners:
         raise LinkError(f"cannot listen at {url}", cause="another node of this OS process does", hint="another name")
-    return Door([MemoryListener(name)], only_links, Listening(url, url))
+    return Door(kind, [MemoryListener(name)], only_links, Listening(url, url))

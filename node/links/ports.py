@@ -30,11 +30,13 @@ class Listening(NamedTuple):
 
 
 class Door(NamedTuple):
-    """Where links come in. `arrive` makes of a connection what the peer asks for; False if that is no link.
+    """Where links come in, of this `kind` unless `arrive` finds another.
 
-    `listeners` are those to accept from, none if the port was open already.
+    `arrive` makes of a connection what the peer asks for; False if that is no link. `listeners` are those to accept
+    from, none if the port was open already.
     """
 
+    kind: str
     listeners: Sequence[trio.abc.Listener[trio.SocketStream]]
     arrive: Callable[[Connection], Awaitable[bool]]
     listening: Listening

@@ -47,4 +47,4 @@ async def listen(url: str, ports: Ports) -> Door:
     host, number = parse(url)
     port, listeners = await ports.open(host, number)
     real = f"tcp://{bracketed(host)}:{port.number}"
-    return Door(listeners, port.arrive, Listening(real, real))
+    return Door(kind, listeners, port.arrive, Listening(real, real))

@@ -23,11 +23,10 @@ from websockets.uri import parse_uri
 from firefly.errors import BadFrame
 from firefly.link import HANDSHAKE_FRAME
 from node.http import LINK_PATHS, Refused
-from node.links import LinkError, tls
+from node.links import LinkError, tcp, tls
 from node.links.connection import Connection
 from node.links.link import MAX_FRAME
 from node.links.ports import Door, Listening, Ports, bracketed
-from node.links.tcp import DIAL_TIME, connect
 
 kind = "websocket"
 MAX_ANSWER = 16 * 2**10
@@ -74,9 +73,9 @@ def parse(url: str) -> Address:
 async def dial(url: str) -> Connection:
     """Connects, and makes the connection one of WebSocket."""
     address = parse(url)
-    connection = Connection(await connect(address.host, address.port, url), kind, url)
+    connection = Connection(await tcp.connect(address.host, address.port, url), kind, url)
     try:
-        with trio.fail_after(DIAL_TIME):
+        with trio.fail_after(tcp.DIAL_TIME):
             if address.secure:
                 connection.sock = await tls.dialled(connection.sock, address.host, address.pin, url)
             await _upgrade(connection, address.plain)
@@ -139,14 +138,14 @@ async def listen(url: str, ports: Ports) -> Door:
     if not address.secure:
         port, listeners = await ports.open(address.host, address.port)
         real = f"ws://{bracketed(address.host)}:{port.number}"
-        return Door(listeners, port.arrive, Listening(real, real))
+        return Door(tcp.kind, listeners, port.arrive, Listening(real, real))
     certificate, key = _files(url, parts.query) if parts.query else (ports.own_certificate(), None)
     context, pin, name = tls.certified(certificate, key, url)
     port, listeners = await ports.open(address.host, address.port, context)
     query = parts.query.replace(" ", "%20")  # what is kept is told apart by spaces
     kept = f"wss://{bracketed(address.host)}:{port.number}{query and '?'}{query}"
     announced = f"wss://{bracketed(name or address.host)}:{port.number}{pin and '#'}{pin}"
-    return Door(listeners, port.arrive, Listening(kept, announced))
+    return Door(tcp.kind, listeners, port.arrive, Listening(kept, announced))
 
 
 def _files(url: str, query: str) -> tuple[Path, Path | None]:

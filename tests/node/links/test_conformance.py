@@ -212,7 +212,7 @@ async def test_one_name_has_one_listener_and_is_free_afterwards(tmp_path: Path) 
 
 async def test_a_name_where_nobody_accepts_is_full_at_its_bound() -> None:
     module = transport("memory:busy")
-    [listener], _, _ = await module.listen("memory:busy", None)
+    _, [listener], _, _ = await module.listen("memory:busy", None)
     connections = [await module.dial("memory:busy") for _ in range(module.BACKLOG)]
     with pytest.raises(LinkError, match="accepts nothing"):
         await module.dial("memory:busy")

@@ -116,6 +116,14 @@ async def test_a_port_is_shared_by_what_listens_there(tmp_path: Path) -> None:
             owner.downs.clear()
 
 
+async def test_raw_frames_are_taken_where_only_websocket_was_announced(tmp_path: Path) -> None:
+    async with listening("wss", tmp_path) as (owner, dialler):
+        raw = owner.url.partition("#")[0].replace("wss:", "tcp:")
+        dialler.run_soon(await dialler.manager.dial(raw, owner.key.public))
+        await owner.until(lambda: owner.ups)
+        assert (owner.ups[0].kind, owner.ups[0].url) == ("tcp", "tcp://127.0.0.1")
+
+
 async def test_tls_where_there_is_no_certificate_ends_with_a_reason(tmp_path: Path) -> None:
     async with listening("tcp", tmp_path) as (owner, _):
         with pytest.raises(LinkError, match="speaks no WebSocket") as caught:

@@ -54,11 +54,16 @@ def frame(opcode: Opcode, data: bytes, fin: bool = True) -> bytes:
 # --- frames
 
 
-@pytest.mark.parametrize("size", [0, 1, 125, 126, 65535, 65536, MAX_FRAME])
-@pytest.mark.parametrize("step", [1, 7, 4096, 10**6])
+@pytest.mark.parametrize(
+    ("size", "step"),
+    [
+        (size, step)
+        for size in (0, 1, 125, 126, 65535, 65536, MAX_FRAME)
+        for step in (1, 7, 4096, 10**6)
+        if size < step * 10_000
+    ],
+)
 def test_messages_arrive_whole_however_they_are_cut(size: int, step: int) -> None:
-    if size / step > 10_000:
-        pytest.skip("the same as with shorter ones")
     content = os.urandom(size)
     data, frames = client().frame(content) * 2, server()
     arrived = [message for at in range(0, len(data), step) for message in frames.feed(data[at : at + step])]
@@ -228,13 +233,14 @@ async def half_a_handshake(socket: WebSocketConnection) -> None:
     await socket.aclose()
 
 
-@pytest.mark.parametrize("say", [rubbish, text, too_much, another_version, half_a_handshake])
-@pytest.mark.parametrize("after", [False, True], ids=["before the handshake", "after it"])
+@pytest.mark.parametrize(
+    ("say", "after"),
+    [(say, False) for say in (rubbish, text, too_much, another_version, half_a_handshake)]
+    + [(say, True) for say in (rubbish, text, too_much)],
+)
 async def test_a_stranger_loses_its_own_connection_alone(
     tmp_path: Path, say: Callable[[WebSocketConnection], Awaitable[None]], after: bool
 ) -> None:
-    if after and say in (another_version, half_a_handshake):
-        pytest.skip("there is but one handshake")
     async with linked("ws", tmp_path) as (owner, dialler, _):
         with trio.fail_after(WAIT):
             async with stranger(owner.url) as socket:
