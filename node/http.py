@@ -15,7 +15,6 @@ from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
 from http import HTTPStatus
-from importlib import import_module
 from ipaddress import ip_address
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -23,6 +22,8 @@ from urllib.parse import urlsplit
 import trio
 
 from firefly.errors import GlowError
+
+from node.links import load
 
 if TYPE_CHECKING:
     from websockets.http11 import Request
@@ -66,8 +67,7 @@ class Http:
         self._counters["http_requests"] += 1
         try:
             head = await _read_head(connection)
-            # The library takes its time to load, once.
-            websocket = await trio.to_thread.run_sync(import_module, "node.links.websocket")
+            websocket = await load("ws:")
             protocol, request = websocket.parse_request(head)
             if request is None:
                 raise Refused(HTTPStatus.BAD_REQUEST, "this is no request")

@@ -7,8 +7,11 @@ transport must do.
 
 from __future__ import annotations
 
+import sys
 from importlib import import_module
 from types import ModuleType
+
+import trio
 
 from firefly.errors import GlowError
 
@@ -35,6 +38,13 @@ def transport(url: str) -> ModuleType:
     if scheme not in SCHEMES:
         raise LinkError(f"no transport for {url!r}", hint=f"use one of {', '.join(sorted(SCHEMES))}")
     return import_module(SCHEMES[scheme])
+
+
+async def load(url: str) -> ModuleType:
+    """The same, without a stop for everybody while a library is loaded for the first time. Raises LinkError."""
+    if SCHEMES.get(url.partition(":")[0], __name__) in sys.modules:
+        return transport(url)
+    return await trio.to_thread.run_sync(transport, url)
 
 
 def kind_of(url: str) -> str:

@@ -16,7 +16,7 @@ import trio
 from firefly.errors import BadHandshake, GlowError
 from firefly.keys import NodeKey
 from firefly.link import LinkHandshake
-from node.links import LinkError, kind_of, transport
+from node.links import LinkError, kind_of, load
 from node.links.connection import Connection
 from node.links.link import HANDSHAKE_TIME, Link, shake_hands
 from node.links.ports import Listening, Ports, only_links
@@ -83,7 +83,7 @@ class LinkManager:
 
     async def listen(self, url: str) -> Listening:
         """Takes links at `url` from now on; returns it with its real port. Raises LinkError."""
-        door = await transport(url).listen(url, self._ports)
+        door = await (await load(url)).listen(url, self._ports)
         for listener in door.listeners:
             self._nursery.start_soon(self._accept, listener, door.kind, door.arrive)
         return cast(Listening, door.listening)
@@ -147,7 +147,7 @@ class LinkManager:
 
     async def dial(self, url: str, expected: bytes | None) -> Link:
         """A new link to the node at `url`, not yet run. Raises LinkError, BadHandshake."""
-        connection = await transport(url).dial(url)
+        connection = await (await load(url)).dial(url)
         with closing(connection):
             handshake = await shake_hands(connection, self._key, self._instance, expected=expected, initiator=True)
             link = Link(self._router, connection, handshake, self._key.address)

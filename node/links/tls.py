@@ -75,9 +75,11 @@ class TlsSocket:
 
 async def dialled(sock: Socket, host: str, pin: str, url: str) -> TlsSocket:
     """TLS with the server that was dialled. Raises LinkError if it is not the one that is meant, OSError."""
-    context = ssl.create_default_context()
     if pin:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    else:
+        context = await trio.to_thread.run_sync(ssl.create_default_context)  # reads what the system trusts
     try:
         secured = await _shake_hands(sock, context, host)
     except ssl.SSLCertVerificationError as error:
@@ -130,7 +132,7 @@ def certified(certificate: Path, key: Path | None, url: str) -> tuple[ssl.SSLCon
         [leaf, *_] = x509.load_pem_x509_certificates(certificate.read_bytes())
     except (OSError, ValueError) as error:
         raise LinkError(
-            f"cannot listen at {url} with the certificate in {certificate}",
+            f"cannot listen at {url.partition('?')[0]} with the certificate in {certificate}",
             cause=str(error),
             hint="PEM files that belong together: `--certificate FILE --key FILE`; without, the node makes its own",
         ) from None

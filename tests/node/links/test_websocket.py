@@ -10,6 +10,8 @@ from urllib.parse import urlsplit
 
 import pytest
 import trio
+from hypothesis import given
+from hypothesis import strategies as st
 from trio_websocket import (
     ConnectionClosed,
     WebSocketConnection,
@@ -29,7 +31,7 @@ from firefly.link import WRONG_VERSION, LinkHandshake
 from firefly.packet import DATA, HEADER_SIZE, INTERACTIVE, pack_header
 from node.links import LinkError, transport
 from node.links.link import MAX_FRAME
-from node.links.websocket import MAX_ANSWER, MAX_OWED, WebSocketFrames
+from node.links.websocket import MAX_ANSWER, MAX_OWED, WebSocketFrames, parse_request
 from tests.node.links.neighbours import WAIT, Neighbour, linked, listening
 
 MASK = bytes(4)
@@ -119,6 +121,23 @@ def test_good_messages_in_front_of_a_bad_one_are_handed_out(data: bytes) -> None
     assert frames.feed(frame(Opcode.BINARY, b"good") + data) == [b"good"]
     with pytest.raises(BadFrame):
         frames.check()
+
+
+@given(st.lists(st.binary(max_size=300), max_size=20), st.booleans())
+def test_any_bytes_are_messages_or_refused(parts: list[bytes], masked: bool) -> None:
+    frames = server() if masked else client()
+    with suppress(BadFrame):
+        for part in parts:
+            assert all(isinstance(message, bytes) for message in frames.feed(part))
+            frames.check()
+    frames.farewell("enough")
+
+
+@given(st.binary(max_size=2000))
+def test_any_bytes_are_a_request_or_none(data: bytes) -> None:
+    protocol, request = parse_request(b"GET / HTTP/1.1\r\n" + data + b"\r\n\r\n")
+    assert request is None or request.path == "/"
+    assert protocol.state is not OPEN
 
 
 def test_before_the_handshake_is_over_a_frame_is_small() -> None:
