@@ -22,7 +22,6 @@ from urllib.parse import urlsplit
 import trio
 
 from firefly.errors import GlowError
-
 from node.links import load
 
 if TYPE_CHECKING:
