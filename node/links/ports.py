@@ -102,7 +102,7 @@ class Ports:
 async def _listen(host: str, number: int) -> list[Any]:
     try:
         listeners = await trio.open_tcp_listeners(number, host=host)
-    except OSError as error:
+    except (OSError, ValueError) as error:  # ValueError: what can be no host name
         raise LinkError(
             f"cannot listen at {bracketed(host)}:{number}",
             cause=str(error),

@@ -31,7 +31,7 @@ async def connect(host: str, port: int, url: str) -> trio.SocketStream:
     try:
         with trio.fail_after(DIAL_TIME):
             stream = await trio.open_tcp_stream(host, port)
-    except (OSError, trio.TooSlowError) as error:
+    except (OSError, ValueError, trio.TooSlowError) as error:  # ValueError: what can be no host name
         raise LinkError(f"nothing answers at {url}", cause=str(error) or "it took over 5 s") from None
     tune(stream.socket)
     return stream

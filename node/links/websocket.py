@@ -81,7 +81,7 @@ async def dial(url: str) -> Connection:
             await _upgrade(connection, address.plain)
     except BaseException as error:
         connection.close()
-        if isinstance(error, OSError | trio.TooSlowError):
+        if isinstance(error, OSError | ValueError | trio.TooSlowError):
             raise LinkError(f"{url} speaks no WebSocket", cause=str(error) or "it took over 5 s") from None
         raise
     return connection

@@ -16,7 +16,7 @@ from firefly.packet import MAX_PAYLOAD
 from node.links import SCHEMES, LinkError, kind_of, transport
 from node.links.connection import Connection
 from node.links.manager import HALF_OPEN_PER_HOST, UNCERTIFIED_TIME
-from tests.node.links.neighbours import TRANSPORTS, WAIT, linked, listening
+from tests.node.links.neighbours import TRANSPORTS, WAIT, Neighbour, linked, listening
 
 
 async def ended(connection: Connection) -> None:
@@ -200,6 +200,17 @@ async def test_two_addresses_of_one_node_make_one_link_of_a_kind(tmp_path: Path,
         for link in list(owner.router.links):
             link.close("again")
         await dialler.until(lambda: len(dialler.downs) > 2 and len(dialler.router.links) == 2)
+
+
+@pytest.mark.parametrize("host", [".nas", "a..b", "x" * 64, "-", "127.0.0.1.", "%zz"])
+@pytest.mark.parametrize("scheme", ["tcp", "ws", "wss"])
+async def test_a_host_that_can_be_none_is_said(scheme: str, host: str, tmp_path: Path) -> None:
+    async with trio.open_nursery() as nursery:
+        node = Neighbour(nursery, tmp_path)
+        for act in (lambda url: node.manager.dial(url, None), node.manager.listen):
+            with pytest.raises(LinkError):
+                await act(f"{scheme}://{host}:1")
+        nursery.cancel_scope.cancel()
 
 
 async def test_one_name_has_one_listener_and_is_free_afterwards(tmp_path: Path) -> None:
