@@ -22,6 +22,7 @@ class System:
 SYSTEMS = (
     System("glow", "direct", "bench.glow"),
     System("glow", "async", "bench.glow", works=("calls",)),
+    System("glow", "websocket", "bench.glow"),
     System("glow", "relay", "bench.glow", has_broker=True),
     System("glow", "attached client", "bench.glow"),
     System("glow", "attached both", "bench.glow"),

@@ -181,11 +181,24 @@ def run(check: Checks, folder: Path, work: Path, laptop: Device, relay: Device, 
 
 
 def pair(check: Checks, laptop: Device, relay: Device, nas: Device) -> None:
-    relay.start("node", "--name", "relay", "--listen", "tcp://127.0.0.1:0")
-    for device in (nas, laptop):
-        invite = relay.json("invite", "--name", device.name, "--yes")
-        ready = device.start("join", invite["link"], "--name", device.name)
-        check(f"{device.name} joined", ready.get("name") == device.name)
+    [url] = relay.start("node", "--name", "relay", "--listen", "tcp://127.0.0.1:0")["listening"]
+    join(check, nas, relay)
+    relay.stop()
+    relay.start("node", "--listen", url.replace("tcp:", "ws:"))
+    join(check, laptop, relay)
+    until(lambda: up(relay) == ["tcp", "websocket"])
+    check("at one port of relay, nas is linked by tcp and laptop by WebSocket", True)
+
+
+def join(check: Checks, device: Device, relay: Device) -> None:
+    invite = relay.json("invite", "--name", device.name, "--yes")
+    ready = device.start("join", invite["link"], "--name", device.name)
+    check(f"{device.name} joined", ready.get("name") == device.name)
+
+
+def up(device: Device) -> list[str]:
+    """The kinds of a device's links."""
+    return sorted(link["kind"] for link in device.json("status")["links"] if link["state"] == "up")
 
 
 def furnish(nas: Device, folder: Path, inbox: Path) -> None:

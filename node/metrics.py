@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from firefly.address import format_address
 from firefly.interfaces.core import Metric, MetricKind, ProcessState, Role
-from node.links import scheme_of
+from node.links import kind_of
 
 if TYPE_CHECKING:
     from node.host import ProcessHost
@@ -67,7 +67,7 @@ def resident_bytes() -> int | None:
 
 def _of_links(node: Node) -> Iterator[Metric]:
     states = Counter((link.kind, "up") for link in node.router.links)
-    states.update((scheme_of(kept.urls[0]), kept.state) for kept in node.links.standing.all if kept.state != "up")
+    states.update((kind_of(kept.urls[0]), kept.state) for kept in node.links.standing.all if kept.state != "up")
     for (kind, state), count in sorted(states.items()):
         labels = {"kind": kind, "state": state}
         yield Metric("glow_links", GAUGE, "Links by kind and state.", labels, count)

@@ -20,10 +20,12 @@ from firefly.runtime import Caller, Workers
 from node.certificates import ADMIN, MEMBER, CertificateBook, certify
 from node.directory import Contents, Directory, DirectoryKind, NameKind, NamespaceKey, Resource, directory_statement
 from node.home import Home
+from node.http import Http
 from node.identity import check_label
 from node.keeper import Keeper
 from node.links.link import Link
 from node.links.manager import LinkManager
+from node.links.ports import Ports
 from node.logs import NODE, Log
 from node.peers import Peers
 from node.router import Router
@@ -31,7 +33,7 @@ from node.routing import Mesh, MeshEvents, Refusal, TopologyFlow
 from node.store import Store
 from node.timer import Timer
 
-KIND_PENALTY = {"tcp": 0, "unix": 0, "memory": 0, "pipe": 0}
+KIND_PENALTY = {"tcp": 0, "unix": 0, "memory": 0, "pipe": 0, "websocket": 100}
 """µs that a link's kind adds to its cost."""
 DESCRIBE_DELAY = 0.05
 """Seconds that changes of the resource table are collected before the directory is told."""
@@ -88,7 +90,8 @@ class Node:
         self.peers.resources_changed = self.describe_soon
         self.router.sessions = self.peers.sessions
         self.peers.sessions.earlier = self.timer.arm_at
-        self.links = LinkManager(key, self.instance, self.router, nursery, self)
+        self.http = Http(self.router.counters)
+        self.links = LinkManager(key, self.instance, self.router, nursery, self, Ports(home.path, self.http))
         self.links.standing.failed = self._link_failed
         self.timer.timed |= {self.mesh, self.peers.sessions}
         self.glow = Glow(self.peers, key.address, key.public)

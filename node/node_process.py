@@ -24,7 +24,7 @@ from node.doorkeeper import Doorkeeper
 from node.host import ProcessHost
 from node.introductions import Introductions
 from node.link_book import UNCERTIFIED, LinkBook
-from node.links import scheme_of
+from node.links import kind_of
 from node.metrics import collect
 from node.node import Node, platform_name
 from node.pairing import Invite, InviteRefusedError
@@ -180,7 +180,7 @@ class NodeProcess(core.NodeServer):
             core.LinkStatus(
                 peer=self._name(address_of(standing.expected)) if standing.expected else "",
                 address=address_of(standing.expected) if standing.expected else None,
-                kind=" ".join(dict.fromkeys(map(scheme_of, standing.urls))),
+                kind=" ".join(dict.fromkeys(map(kind_of, standing.urls))),
                 url=" ".join(standing.urls),
                 state=standing.state,
                 reason=standing.reason,

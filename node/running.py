@@ -34,6 +34,7 @@ from node.host import ProcessHost
 from node.identity import create_identity, create_node_key, load_node_key
 from node.links.manager import ACCEPT_PAUSE
 from node.logs import hearing
+from node.metrics import collect, prometheus_text
 from node.node import Node
 from node.node_process import NodeProcess
 from node.store import Store
@@ -49,13 +50,15 @@ async def start(
     name: str | None = None,
     listen: Sequence[str] | None = None,
     found: bool = True,
+    pages_for: str | None = None,
 ) -> AsyncIterator[RunningNode]:
     """Runs the node of `home` and yields it; with no identity there, makes a first device called `name`,
     or, without `found`, one that belongs nowhere until it joins.
 
     It listens at `listen`, nowhere if that is empty (default: what its configuration says, else as the last time, else
-    at a free port that it keeps). Yields what `firefly.connect` would, and more. Raises HomeInUse, LinkError,
-    DamagedStore, NoIdentity, BadConfiguration, UnreadableConfiguration.
+    at a free port that it keeps), and shows its pages there (node/http.py) to "local" or "all" (default: as the last
+    time, else local). Yields what `firefly.connect` would, and more. Raises HomeInUse, LinkError, DamagedStore,
+    NoIdentity, BadConfiguration, UnreadableConfiguration.
     """
     place = Home(home)
     place.make()
@@ -68,6 +71,8 @@ async def start(
                 create_node_key(place)
         store = Store(place.database)
         try:
+            if pages_for is not None:
+                store.set("pages-for", pages_for.encode())
             above = given({LISTEN.key: None if listen is None else tuple(listen)}, os.environ)
             configuration = Configuration(History(place.configuration, store), store, above)
             async with _running(place, store, configuration) as running:
@@ -130,6 +135,7 @@ async def _running(home: Home, store: Store, configuration: Configuration) -> As
             host = ProcessHost(home, store, node.peers.host, supervised, glow, attach, node.describe_soon, node.log)
             process = NodeProcess(node, host, doorkeeper, configuration, stopped.set)
             node.own_resources = process.own_resources
+            node.http.metrics = lambda: prometheus_text(collect(node, host))
             node.peers.host.add(node.address, process)
             _follow(configuration, node, doorkeeper, host, programs)
             node.load()
@@ -172,6 +178,7 @@ async def _listen(node: Node, store: Store, listen: Effective[tuple[str, ...]]) 
 
     A port 0 in the file is the one of the last time.
     """
+    node.http.pages_for_all = store.get("pages-for") == b"all"
     stored = store.get("listening")
     kept = (stored or b"").decode().split()
     wanted = list(listen.value)
@@ -181,8 +188,8 @@ async def _listen(node: Node, store: Store, listen: Effective[tuple[str, ...]]) 
         ports = {url.rpartition(":")[0]: url for url in kept}
         wanted = [ports.pop(url.removesuffix(":0"), url) if url.endswith(":0") else url for url in wanted]
     real = [await node.links.listen(url) for url in wanted]
-    store.set("listening", " ".join(real).encode())
-    node.listening = [address for url in real for address in reachable(url)]
+    store.set("listening", " ".join(url.kept for url in real).encode())
+    node.listening = [address for url in real for address in reachable(url.announced)]
 
 
 def reachable(url: str) -> list[str]:

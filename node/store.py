@@ -1,6 +1,6 @@
 """What a node must know again after a restart, in one SQLite file: WAL, every change on disk before it counts.
 
-    settings      single values: namespace, namespace-key, label, listening
+    settings      single values: namespace, namespace-key, label, listening, pages-for
     statements    signed statements as they travel (certificates, names), the newest of each kind and slot
     processes     id, label and specification of every process
     invites       invites that are open

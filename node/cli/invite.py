@@ -48,6 +48,7 @@ def run(arguments: Namespace) -> int:
     if node_runs(arguments):
         return attached(arguments, lambda glow: invite(glow, arguments, out))
     new_name, arguments.name, arguments.listen, arguments.ready_descriptor = arguments.name, None, None, None
+    arguments.certificate = arguments.key = arguments.pages_for = None
     make_first_identity(arguments)
     arguments.name = new_name
 

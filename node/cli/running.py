@@ -11,6 +11,7 @@ from argparse import SUPPRESS, ArgumentParser, Namespace
 from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any
+from urllib.parse import urlencode
 
 import trio
 
@@ -28,8 +29,18 @@ LOGGERS = ("firefly", "glow", "node")
 def configure_node(parser: ArgumentParser) -> None:
     """The arguments of every command that can become the node."""
     parser.add_argument("--name", help="what this device is called (default: its host name)")
-    where = "where links may come in: tcp://0.0.0.0:4747; none: no port is opened"
-    parser.add_argument("--listen", action="append", metavar="URL", help=where)
+    parser.add_argument(
+        "--listen",
+        action="append",
+        metavar="URL",
+        help="where links may come in: tcp://0.0.0.0:4747, ws:// or wss:// too; may be given again, also for one port; "
+        "none: no port is opened",
+    )
+    parser.add_argument("--certificate", metavar="FILE", help="PEM for wss:// (default: the node makes its own)")
+    parser.add_argument("--key", metavar="FILE", help="PEM of the certificate's key, if that is another file")
+    parser.add_argument(
+        "--pages-for", choices=["local", "all"], help="who may read /healthz and /metrics there (default: local)"
+    )
     parser.add_argument(
         "--detach", action="store_true", help="return when the node is ready; it runs in the background"
     )
@@ -42,10 +53,10 @@ def run_node(arguments: Namespace, begin: Begin, *, found: bool = True) -> int:
     Where there is no identity it makes one: of a first device, or without `found` of one that is to join others.
     Returns when `Node.stop` was called (0), or by SIGTERM (0) or SIGINT (130).
     """
-    return trio.run(_run_node, arguments, begin, found)
+    return trio.run(_run_node, arguments, listening(arguments), begin, found)
 
 
-async def _run_node(arguments: Namespace, begin: Begin, found: bool) -> int:
+async def _run_node(arguments: Namespace, listen: list[str] | None, begin: Begin, found: bool) -> int:
     from node import start
     from node.configuration.settings import LOG_LEVEL
 
@@ -60,8 +71,13 @@ async def _run_node(arguments: Namespace, begin: Begin, found: bool) -> int:
                     nursery.cancel_scope.cancel()
 
         nursery.start_soon(watch)
-        listen = listen_of(arguments.listen)
-        running = start(home_of(arguments), name=arguments.name, listen=listen, found=found)
+        running = start(
+            home_of(arguments),
+            name=arguments.name,
+            listen=listen,
+            found=found,
+            pages_for=arguments.pages_for,
+        )
         async with running as glow:
             glow.configuration.follow(LOG_LEVEL, partial(log_at, written))
             await begin(glow)
@@ -96,6 +112,20 @@ def listen_of(urls: list[str] | None) -> list[str] | None:
             f"--listen {NOWHERE} and an address contradict each other", hint=f"glow node --listen {NOWHERE}"
         )
     return []
+
+
+def listening(arguments: Namespace) -> list[str] | None:
+    """The URLs to listen at, in which those of wss name their certificate. Raises UsageError."""
+    if not arguments.certificate:
+        if arguments.key:
+            raise UsageError("--key goes with --certificate", hint="--certificate FILE --key FILE")
+        return listen_of(arguments.listen)
+    files = {"certificate": arguments.certificate, "key": arguments.key}
+    query = urlencode({name: os.path.abspath(file) for name, file in files.items() if file})
+    urls = [f"{url}?{query}" if url.startswith("wss:") and "?" not in url else url for url in arguments.listen or []]
+    if urls == (arguments.listen or []):
+        raise UsageError("--certificate is for wss://", hint="--listen wss://0.0.0.0:443 --certificate FILE --key FILE")
+    return urls
 
 
 def announce(status: NodeStatus, arguments: Namespace, next_step: str) -> None:

@@ -4,22 +4,24 @@
 
 from __future__ import annotations
 
-import socket
 from collections import OrderedDict
+from collections.abc import Awaitable, Callable
 from contextlib import closing
-from ipaddress import IPv6Address, ip_address
-from typing import Any, Protocol
+from typing import Protocol, cast
 
 import trio
 
 from firefly.errors import GlowError
 from firefly.keys import NodeKey
 from firefly.link import LinkHandshake
-from node.links import LinkClosed, LinkError, opened, scheme_of, transport
-from node.links.link import Link, shake_hands
+from node.links import LinkClosed, LinkError, load, opened
+from node.links.connection import Connection
+from node.links.link import HANDSHAKE_TIME, Link, shake_hands
+from node.links.ports import Listening, Ports, only_links
 from node.links.standing import Made, StandingLinks, reason_of
 from node.router import Router
 
+Arrive = Callable[[Connection], Awaitable[bool]]
 HALF_OPEN = 128
 HALF_OPEN_PER_HOST = 8
 UNCERTIFIED_TIME = 5.0
@@ -41,13 +43,20 @@ class LinkManager:
     """All links of a node. `nursery` runs them; `initiated` tells which side sends certificates first."""
 
     def __init__(
-        self, key: NodeKey, instance: bytes, router: Router, nursery: trio.Nursery, neighbourhood: Neighbourhood
+        self,
+        key: NodeKey,
+        instance: bytes,
+        router: Router,
+        nursery: trio.Nursery,
+        neighbourhood: Neighbourhood,
+        ports: Ports,
     ) -> None:
         self._key = key
         self._instance = instance
         self._router = router
         self._nursery = nursery
         self._neighbourhood = neighbourhood
+        self._ports = ports
         self._half_open: OrderedDict[object, tuple[str, trio.CancelScope]] = OrderedDict()
         self.standing = StandingLinks(self.connect, router.links, nursery)
         self.pairing: set[Link] = set()
@@ -55,15 +64,14 @@ class LinkManager:
 
     # --- listening
 
-    async def listen(self, url: str) -> str:
+    async def listen(self, url: str) -> Listening:
         """Takes links at `url` from now on; returns it with its real port. Raises LinkError."""
-        module = transport(url)
-        listeners, real = await module.listen(url)
-        for listener in listeners:
-            self._nursery.start_soon(self._accept, listener, module)
-        return str(real)
+        door = await (await load(url)).listen(url, self._ports)
+        for listener in door.listeners:
+            self._nursery.start_soon(self._accept, listener, door.kind, door.arrive)
+        return cast(Listening, door.listening)
 
-    async def _accept(self, listener: trio.abc.Listener[trio.SocketStream], module: Any) -> None:
+    async def _accept(self, listener: trio.abc.Listener[trio.SocketStream], kind: str, arrive: Arrive) -> None:
         async with listener:
             while True:
                 try:
@@ -74,28 +82,36 @@ class LinkManager:
                         return
                     await trio.sleep(ACCEPT_PAUSE)
                     continue
-                module.accepted(stream.socket)
-                self._nursery.start_soon(self.take, stream, module.kind)
+                self._nursery.start_soon(self.take, stream, kind, arrive)
 
-    async def take(self, stream: trio.SocketStream, kind: str) -> None:
-        """Carries a link that a neighbour dialled, for as long as it lasts."""
-        host = _host_of(stream)
-        with closing(stream.socket):
-            shaken = await self._shake_hands(stream, host)
-            if shaken is None:
+    async def take(self, stream: trio.SocketStream, kind: str, arrive: Arrive = only_links) -> None:
+        """Carries a link that a neighbour dialled, for as long as it lasts; or answers what else was asked."""
+        try:
+            connection = Connection(stream, kind)
+        except OSError:  # it is gone already
+            stream.socket.close()
+            self._router.counters["bad_handshakes"] += 1
+            return
+        with closing(connection):
+            handshake = await self._answer(connection, arrive)
+            if handshake is None:
                 return
-            link = self._make(stream, *shaken, kind, f"{kind}://{host}" if host else f"{kind}:")
+            link = Link(self._router, connection, handshake, self._key.address)
         await self.carry(link)
 
-    async def _shake_hands(self, stream: trio.SocketStream, host: str) -> tuple[LinkHandshake, bytes] | None:
-        """Answers a stranger, within bounds; None, counted, if nothing came of it."""
+    async def _answer(self, connection: Connection, arrive: Arrive) -> LinkHandshake | None:
+        """Answers a stranger, within bounds; None if no link came of it, counted if that is the stranger's fault."""
         token = object()
         with trio.CancelScope() as scope:
-            self._admit(token, host, scope)
+            self._admit(token, connection.host, scope)
             try:
-                return await shake_hands(stream, self._key, self._instance, expected=None, initiator=False)
-            except (GlowError, OSError, trio.BrokenResourceError):
+                with trio.fail_after(HANDSHAKE_TIME):
+                    if not await arrive(connection):
+                        return None
+                    return await shake_hands(connection, self._key, self._instance, expected=None, initiator=False)
+            except (GlowError, OSError, trio.TooSlowError) as error:
                 self._router.counters["bad_handshakes"] += 1
+                connection.close(getattr(error, "message", "") or "no handshake within 5 s")
             finally:
                 self._half_open.pop(token, None)
         self._router.counters["half_open_dropped"] += scope.cancelled_caught
@@ -138,9 +154,9 @@ class LinkManager:
 
         Raises LinkError, BadHandshake: why there was no link, or why it ended.
         """
-        async with opened(url) as stream:
-            handshake, rest = await shake_hands(stream, self._key, self._instance, expected=expected, initiator=True)
-            link = self._make(stream, handshake, rest, scheme_of(url), url)
+        async with opened(url) as connection:
+            handshake = await shake_hands(connection, self._key, self._instance, expected=expected, initiator=True)
+            link = Link(self._router, connection, handshake, self._key.address)
             if not made(link):
                 link.close("another address of the node answered first")
                 return
@@ -151,11 +167,6 @@ class LinkManager:
         raise LinkError(reason, hint=link.hint)
 
     # --- running
-
-    def _make(self, stream: trio.SocketStream, handshake: LinkHandshake, rest: bytes, kind: str, url: str) -> Link:
-        """Takes the socket out of the stream, whose closing then does nothing."""
-        sock = socket.socket(fileno=stream.socket.detach())
-        return Link(self._router, sock, handshake, kind, url, self._key.address, rest)
 
     async def carry(self, link: Link) -> str:
         """Runs a link until it ends; returns why.
@@ -203,14 +214,3 @@ class LinkManager:
         if len(self.pairing) < PAIRING_LINKS:
             self.pairing.add(link)
         return link in self.pairing
-
-
-def _host_of(stream: trio.SocketStream) -> str:
-    """What half-open handshakes are counted by: an IPv4 address, an IPv6 /64, or "" for a socket of this device."""
-    peer = stream.socket.getpeername()
-    if not isinstance(peer, tuple):
-        return ""
-    address = ip_address(peer[0].partition("%")[0])
-    if isinstance(address, IPv6Address):
-        return str(address.ipv4_mapped or IPv6Address(int(address) >> 64 << 64))
-    return str(address)

@@ -18,7 +18,9 @@ import trio
 from firefly.errors import GlowError
 from node.child import OUTPUT_TIME, Output, end, reason_of_end
 from node.links import LinkClosed, LinkError
-from node.links.link import NOT_SENT, NotGlow
+from node.links.connection import Connection
+from node.links.link import NotGlow
+from node.links.ports import NOT_SENT
 
 kind = "pipe"
 EXIT_TIME = 1.0
@@ -41,8 +43,8 @@ def parse(url: str) -> list[str]:
 
 
 @asynccontextmanager
-async def opened(url: str) -> AsyncIterator[trio.SocketStream]:
-    """Runs the command, and yields a stream to its standard input and output; ends it with the block.
+async def opened(url: str) -> AsyncIterator[Connection]:
+    """Runs the command, and yields a connection to its standard input and output; ends it with the block.
 
     An error of the block is replaced by what the command has to say about it, as a LinkError.
     """
@@ -53,8 +55,8 @@ async def opened(url: str) -> AsyncIterator[trio.SocketStream]:
     async with trio.open_nursery() as nursery:
         nursery.start_soon(output.collect)
         try:
-            with closing(sock):
-                yield trio.SocketStream(sock)
+            with closing(Connection(trio.SocketStream(sock), kind, url)) as connection:
+                yield connection
         except GlowError as error:
             failure = await _explained(error, words, child, output)
         finally:

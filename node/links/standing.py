@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 import trio
 
 from firefly.errors import GlowError
-from node.links import scheme_of
+from node.links import kind_of
 from node.links.link import Link
 from node.links.race import Attempt, Won, race
 
@@ -79,7 +79,7 @@ class Standing:
     def is_met_by(self, link: Link) -> bool:
         """Whether a link makes dialling needless: it leads to the node that is meant, in a way that we would go."""
         wanted = self.expected or self.peer
-        return link.peer_key == wanted and not link.reason and link.kind in map(scheme_of, self.urls)
+        return link.peer_key == wanted and not link.reason and link.kind in map(kind_of, self.urls)
 
     async def pause(self, seconds: float) -> None:
         self.next_attempt = trio.current_time() + seconds

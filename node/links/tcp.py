@@ -13,7 +13,8 @@ from urllib.parse import urlsplit
 import trio
 
 from node.links import LinkError
-from node.links.link import NOT_SENT
+from node.links.connection import Connection
+from node.links.ports import Door, Listening, Ports, bracketed, tune
 from node.links.race import Attempt, Won, race
 
 kind = "tcp"
@@ -34,21 +35,14 @@ def parse(url: str) -> tuple[str, int]:
     return host, port
 
 
-def _tune(sock: trio.socket.SocketType) -> None:
-    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    if hasattr(socket, "TCP_NOTSENT_LOWAT"):
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, NOT_SENT)
-
-
-async def dial(url: str) -> trio.SocketStream:
-    """Connects, over whichever of the host's addresses answers first; IPv6 has a head start."""
-    host, port = parse(url)
+async def connect(host: str, port: int, url: str) -> trio.SocketStream:
+    """A connection over whichever of the host's addresses answers first; IPv6 has a head start. Raises LinkError."""
     try:
         with trio.fail_after(DIAL_TIME):
             stream = await _connect(await trio.socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
-    except (OSError, ValueError, trio.TooSlowError) as error:
+    except (OSError, ValueError, trio.TooSlowError) as error:  # ValueError: what can be no host name
         raise LinkError(f"nothing answers at {url}", cause=str(error) or "it took over 5 s") from None
-    _tune(stream.socket)
+    tune(stream.socket)
     return stream
 
 
@@ -91,21 +85,14 @@ def ipv6_first(found: Sequence[Any]) -> list[Any]:
     return [entry for entry in chain.from_iterable(zip_longest(sixes, fours)) if entry][:MAX_ADDRESSES]
 
 
-async def listen(url: str) -> tuple[list[trio.SocketListener], str]:
-    """Listens on all of the host's addresses, at one port."""
-    host, port = parse(url)
-    try:
-        listeners = await trio.open_tcp_listeners(port, host=host)
-    except OSError as error:
-        raise LinkError(
-            f"cannot listen at {url}", cause=str(error), hint="another port: `glow node --listen tcp://HOST:PORT`"
-        ) from None
-    real = listeners[0].socket.getsockname()[1]
-    return listeners[: 1 if port == 0 else None], f"tcp://{_bracketed(host)}:{real}"
+async def dial(url: str) -> Connection:
+    """Connects."""
+    return Connection(await connect(*parse(url), url), kind, url)
 
 
-def _bracketed(host: str) -> str:
-    return f"[{host}]" if ":" in host else host
-
-
-accepted = _tune
+async def listen(url: str, ports: Ports) -> Door:
+    """Takes links at the port, which also takes WebSocket."""
+    host, number = parse(url)
+    port, listeners = await ports.open(host, number)
+    real = f"tcp://{bracketed(host)}:{port.number}"
+    return Door(kind, listeners, port.arrive, Listening(real, real))

@@ -6,6 +6,8 @@ import trio
 
 from firefly.attachment import LINKS
 from node.links import LinkError
+from node.links.connection import Connection
+from node.links.ports import Door, Ports
 
 kind = "unix"
 
@@ -18,7 +20,7 @@ def parse(url: str) -> str:
     return path
 
 
-async def dial(url: str) -> trio.SocketStream:
+async def dial(url: str) -> Connection:
     """Connects to the control socket at the path and asks for a link."""
     path = parse(url)
     try:
@@ -26,10 +28,10 @@ async def dial(url: str) -> trio.SocketStream:
         await stream.send_all(LINKS)
     except (OSError, RuntimeError, trio.BrokenResourceError) as error:
         raise LinkError(f"nothing answers at {url}", cause=str(error)) from None
-    return stream
+    return Connection(stream, kind, url)
 
 
-async def listen(url: str) -> tuple[list[trio.SocketListener], str]:
+async def listen(url: str, ports: Ports) -> Door:
     """A node always listens at its control socket and nowhere else."""
     raise LinkError(
         f"cannot listen at {url}", hint="the control socket takes links already; dial unix:HOME/control.sock"

@@ -327,3 +327,22 @@ async def test_hurry_waits_behind_what_the_socket_has_not_taken(pair: tuple[End,
         assert near.waiting
         async with running(far):
             assert await far.until(len(big) + 5) == big + b"later"
+
+
+async def test_the_last_word_is_said_when_the_socket_is_idle(pair: tuple[End, End]) -> None:
+    near, far = pair
+    near.pump.close(b"farewell")
+    with trio.fail_after(5):
+        await far.pump.run()
+    assert far.data == b"farewell"
+    near.pump.close(b"again")  # which nobody hears
+
+
+async def test_the_last_word_does_not_split_what_the_socket_has_not_taken(pair: tuple[End, End]) -> None:
+    near, far = pair
+    near.send(bytes(WORK_LIMIT), now=True)
+    assert near.pump.blocked
+    near.pump.close(b"farewell")
+    with trio.fail_after(5):
+        await far.pump.run()
+    assert set(far.data) == {0}

@@ -144,7 +144,7 @@ async def test_a_right_certificate_opens_the_link(tmp_path: Path) -> None:
 async def shows(folder: Path, relay: node.RunningNode, key: NodeKey, statements: list[bytes]) -> bool:
     """Dials `relay` with `key`, shows it these statements; whether the link was certified before it ended."""
     async with trio.open_nursery() as nursery:
-        stranger = Neighbour(nursery, key=key)
+        stranger = Neighbour(nursery, folder, key=key)
         link = await stranger.manager.dial(relay.listening[0], relay.key)
         await stranger.until(lambda: stranger.ups)
         stranger.say(link, *[encode_message(Signed(0, statement)) for statement in statements])

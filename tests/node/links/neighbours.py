@@ -15,11 +15,13 @@ import trio
 from firefly.attachment import LINKS, PIPES
 from firefly.keys import NodeKey
 from firefly.packet import BULK, CONTROL, DATA, HEADER_SIZE, TOPOLOGY, pack_header
+from node.http import Http
 from node.links.link import Link
 from node.links.manager import LinkManager
+from node.links.ports import Ports
 from node.router import Router
 
-TRANSPORTS = ("memory", "pipe", "tcp", "unix")
+TRANSPORTS = ("memory", "pipe", "tcp", "unix", "ws", "wss")
 WAIT = 20.0
 """Seconds, of the test's clock, after which a test fails instead of hanging."""
 
@@ -27,14 +29,16 @@ WAIT = 20.0
 class Neighbour:
     """A node up to its links: certifies whoever it meets (or, without `certifies`, nobody), notes what arrives."""
 
-    def __init__(self, nursery: trio.Nursery, certifies: bool = True, key: NodeKey | None = None) -> None:
+    def __init__(self, nursery: trio.Nursery, folder: Path, certifies: bool = True, key: NodeKey | None = None) -> None:
         self.key = key or NodeKey.generate()
         self.instance = os.urandom(8)
         self.certifies = certifies
         self.router = Router(self.key.address, trio.current_time)
         self.router.mesh = self
         self.router.sessions = self
-        self.manager = LinkManager(self.key, self.instance, self.router, nursery, self)
+        self.http = Http(self.router.counters, lambda: "metrics\n")
+        ports = Ports(folder, self.http)
+        self.manager = LinkManager(self.key, self.instance, self.router, nursery, self, ports)
         self.arrived: list[bytes] = []
         self.topology: list[bytes] = []
         self.ups: list[Link] = []
@@ -121,14 +125,14 @@ class Pile:
 async def listening(scheme: str, folder: Path, certifies: bool = True) -> AsyncIterator[tuple[Neighbour, Neighbour]]:
     """One that listens at its `url`, and one that may dial it."""
     async with trio.open_nursery() as nursery:
-        owner, dialler = Neighbour(nursery, certifies), Neighbour(nursery, certifies)
+        owner, dialler = Neighbour(nursery, folder, certifies), Neighbour(nursery, folder, certifies)
         if scheme in ("unix", "pipe"):
             path = folder / "control.sock"
             await _control_socket(owner, path, nursery)
             owner.url = f"unix:{path}" if scheme == "unix" else pipe_url(path)
         else:
-            wanted = {"tcp": "tcp://127.0.0.1:0", "memory": f"memory:{folder}"}[scheme]
-            owner.url = await owner.manager.listen(wanted)
+            wanted = f"memory:{folder}" if scheme == "memory" else f"{scheme}://127.0.0.1:0"
+            owner.url = (await owner.manager.listen(wanted)).announced
         yield owner, dialler
         nursery.cancel_scope.cancel()
 

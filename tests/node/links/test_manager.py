@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 import trio
 from trio.testing import MockClock
@@ -12,10 +14,15 @@ from tests.node.links.neighbours import Neighbour
 
 @pytest.mark.parametrize(("longest", "least", "most"), [(30.0, 30, 90), (1.0, 1000, 2010)])
 async def test_the_longest_pause_between_attempts(
-    longest: float, least: int, most: int, autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
+    longest: float,
+    least: int,
+    most: int,
+    autojump_clock: MockClock,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
 ) -> None:
     async with trio.open_nursery() as nursery:
-        dialler = Neighbour(nursery)
+        dialler = Neighbour(nursery, tmp_path)
         attempts: list[str] = []
         standing = dialler.manager.standing
         connect = standing._connect

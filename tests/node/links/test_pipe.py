@@ -213,7 +213,7 @@ async def test_it_ends_when_the_dial_is_cancelled(tmp_path: Path, fifo: Fifo) ->
     url = program(tmp_path, f"{HOLD}\n{READY}\nsys.stdin.read()", fifo.path)
     with trio.fail_after(WAIT), trio.CancelScope() as scope:
         async with opened(url) as stream:
-            assert await stream.receive_some(5) == b"ready"
+            assert await stream.read(5) == b"ready"
             scope.cancel()
             await trio.sleep_forever()
     await fifo.closed()
@@ -222,7 +222,7 @@ async def test_it_ends_when_the_dial_is_cancelled(tmp_path: Path, fifo: Fifo) ->
 async def test_one_that_does_not_listen_to_sigterm_is_killed(tmp_path: Path, fifo: Fifo, mock_clock: MockClock) -> None:
     deaf = "signal.signal(signal.SIGTERM, signal.SIG_IGN)"
     async with opened(program(tmp_path, f"{deaf}\n{HOLD}\n{READY}\nsignal.pause()", fifo.path)) as stream:
-        assert await stream.receive_some(5) == b"ready"
+        assert await stream.read(5) == b"ready"
         mock_clock.autojump_threshold = 0.02
     assert mock_clock.current_time() == pytest.approx(STOP_TIME)
     mock_clock.autojump_threshold = float("inf")

@@ -115,7 +115,7 @@ def test_ipv6_goes_first_and_nothing_twice() -> None:
 
 async def test_of_several_addresses_the_one_that_answers_is_linked_once(tmp_path: Path, clock: MockClock) -> None:
     async with listening("memory", tmp_path) as (owner, dialler):
-        second = await owner.manager.listen(f"memory:{tmp_path}/second")
+        second = (await owner.manager.listen(f"memory:{tmp_path}/second")).announced
         standing = dialler.manager.standing.keep(["memory:nobody", owner.url, second], owner.key.public)
         await standing.tried.wait()
         assert (standing.state, standing.reason) == ("up", "")
@@ -127,8 +127,8 @@ async def test_of_several_addresses_the_one_that_answers_is_linked_once(tmp_path
 
 async def test_another_node_at_one_address_does_not_keep_from_the_others(tmp_path: Path, clock: MockClock) -> None:
     async with listening("memory", tmp_path) as (owner, dialler):
-        wrong = Neighbour(dialler._nursery)
-        url = await wrong.manager.listen("memory:wrong")
+        wrong = Neighbour(dialler._nursery, tmp_path)
+        url = (await wrong.manager.listen("memory:wrong")).announced
         standing = dialler.manager.standing.keep([url, owner.url], owner.key.public)
         await standing.tried.wait()
         assert (standing.state, standing.peer) == ("up", owner.key.public)
@@ -138,7 +138,7 @@ async def test_another_node_at_one_address_does_not_keep_from_the_others(tmp_pat
 @pytest.mark.parametrize("known", [True, False], ids=["known", "anybody"])
 async def test_two_that_dial_each_other_settle_on_one_link(tmp_path: Path, clock: MockClock, known: bool) -> None:
     async with listening("memory", tmp_path) as (owner, dialler):
-        back = await dialler.manager.listen(f"memory:{tmp_path}/back")
+        back = (await dialler.manager.listen(f"memory:{tmp_path}/back")).announced
         dialler.manager.standing.keep([owner.url], owner.key.public if known else None)
         owner.manager.standing.keep([back], dialler.key.public if known else None)
         await settled(owner, dialler)
@@ -146,7 +146,7 @@ async def test_two_that_dial_each_other_settle_on_one_link(tmp_path: Path, clock
 
 async def test_two_standing_links_that_lead_to_one_node_settle_on_one_link(tmp_path: Path, clock: MockClock) -> None:
     async with listening("memory", tmp_path) as (owner, dialler):
-        second = await owner.manager.listen(f"memory:{tmp_path}/second")
+        second = (await owner.manager.listen(f"memory:{tmp_path}/second")).announced
         for url in (owner.url, second):
             dialler.manager.standing.keep([url], None)
         await settled(owner, dialler)
@@ -170,7 +170,7 @@ async def test_a_forgotten_one_ends_and_one_that_another_side_made_stays(tmp_pat
         await owner.until(lambda: owner.downs)
         await trio.sleep(60)
         assert not owner.router.links
-        link = await owner.manager.dial(await dialler.manager.listen(f"memory:{tmp_path}/back"), None)
+        link = await owner.manager.dial((await dialler.manager.listen(f"memory:{tmp_path}/back")).announced, None)
         standing = dialler.manager.standing.keep([owner.url], owner.key.public)
         await standing.tried.wait()
         assert standing.state == "up"  # the node is linked already: nothing needs dialling
@@ -183,7 +183,7 @@ async def test_a_link_that_is_up_ends_when_its_address_or_node_is_no_longer_mean
     tmp_path: Path, clock: MockClock
 ) -> None:
     async with listening("memory", tmp_path) as (owner, dialler):
-        second = await owner.manager.listen(f"memory:{tmp_path}/second")
+        second = (await owner.manager.listen(f"memory:{tmp_path}/second")).announced
         standing = dialler.manager.standing.keep([owner.url, second], None)
         await standing.tried.wait()
         dialler.manager.standing.follow([([second], None)])

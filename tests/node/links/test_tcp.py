@@ -63,9 +63,9 @@ def both() -> tuple[socket.socket, socket.socket, int]:
 async def family_of_dial(port: int) -> int:
     before = trio.socket.set_custom_hostname_resolver(Names())
     try:
-        stream = await dial(f"tcp://nas.test:{port}")
-        with closing(stream.socket):
-            return int(stream.socket.family)
+        with closing(await dial(f"tcp://nas.test:{port}")) as connection:
+            assert isinstance(connection.sock, socket.socket)
+            return int(connection.sock.family)
     finally:
         trio.socket.set_custom_hostname_resolver(before)
 
