@@ -40,7 +40,7 @@ GROUPS: dict[str, dict[str, str]] = {
         "run": "run a WebAssembly program on a node",
     },
     "BUILD": {
-        "idl": "check interfaces and generate their stubs",
+        "idl": "check interfaces, generate their stubs, or show what they compile to",
         "simulate": "let a made-up mesh of real nodes run in virtual time",
     },
     "RUN": {

@@ -8,7 +8,8 @@ import os
 import signal
 import sys
 from argparse import SUPPRESS, ArgumentParser, Namespace
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from typing import Any
 from urllib.parse import urlencode
@@ -60,40 +61,47 @@ async def _run_node(arguments: Namespace, listen: list[str] | None, begin: Begin
     from node import start
     from node.configuration.settings import LOG_LEVEL
 
-    written = log_to_standard_error()
     stopped_by: list[int] = []
-    async with trio.open_nursery() as nursery:
-
-        async def watch() -> None:
-            with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
-                async for number in signals:
-                    stopped_by.append(number)
-                    nursery.cancel_scope.cancel()
-
-        nursery.start_soon(watch)
-        running = start(
-            home_of(arguments),
-            name=arguments.name,
-            listen=listen,
-            found=found,
-            pages_for=arguments.pages_for,
-        )
-        async with running as glow:
-            glow.configuration.follow(LOG_LEVEL, partial(log_at, written))
-            await begin(glow)
-            await glow.stopped.wait()
-        nursery.cancel_scope.cancel()
+    with log_to_standard_error() as written:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(_stop_by_signal, stopped_by, nursery.cancel_scope)
+            running = start(
+                home_of(arguments),
+                name=arguments.name,
+                listen=listen,
+                found=found,
+                pages_for=arguments.pages_for,
+            )
+            async with running as glow:
+                glow.configuration.follow(LOG_LEVEL, partial(log_at, written))
+                await begin(glow)
+                await glow.stopped.wait()
+            nursery.cancel_scope.cancel()
     return INTERRUPTED if signal.SIGINT in stopped_by else OK
 
 
-def log_to_standard_error() -> logging.Handler:
-    """Has what is logged in this OS process written to standard error, with the time; returns what writes it."""
+async def _stop_by_signal(stopped_by: list[int], running: trio.CancelScope) -> None:
+    with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+        async for number in signals:
+            stopped_by.append(number)
+            running.cancel()
+
+
+@contextmanager
+def log_to_standard_error() -> Iterator[logging.Handler]:
+    """Has what is logged in the block written to standard error, with the time; yields what writes it."""
     written = logging.StreamHandler()
     written.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
-    root = logging.getLogger()
-    root.addHandler(written)
-    root.setLevel(logging.INFO)  # which `glow logs` shows in any case
-    return written
+    loggers = [logging.getLogger(name) for name in ("", *LOGGERS)]
+    before = [logger.level for logger in loggers]
+    loggers[0].addHandler(written)
+    loggers[0].setLevel(logging.INFO)  # which `glow logs` shows in any case
+    try:
+        yield written
+    finally:
+        loggers[0].removeHandler(written)
+        for logger, level in zip(loggers, before, strict=True):
+            logger.setLevel(level)
 
 
 def log_at(written: logging.Handler, level: str) -> None:

@@ -160,4 +160,4 @@ async def test_the_metrics_of_a_node_are_what_prometheus_reads(tmp_path: Path) -
     lines = body.splitlines()
     assert [line for line in lines if not line.startswith("# ") and not sample.fullmatch(line)] == []
     assert 'glow_events_total{part="router",event="http_requests"} 1' in lines
-    assert "# TYPE glow_links gauge" in lines
+    assert "# TYPE glow_sessions gauge" in lines

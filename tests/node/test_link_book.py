@@ -100,7 +100,7 @@ async def test_what_is_added_is_kept_over_a_restart_until_it_is_removed(tmp_path
 
 async def test_several_addresses_of_an_inviter_make_one_link(tmp_path: Path) -> None:
     async with (
-        node.start(tmp_path / "nas", name="nas", listen=LISTEN * 3) as nas,
+        node.start(tmp_path / "nas", name="nas", listen=[f"tcp://127.0.0.{host}:0" for host in (1, 2, 3)]) as nas,
         joined(tmp_path, nas, "laptop") as laptop,
     ):
         [link] = await laptop.node.links_list()
