@@ -9,158 +9,21 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import hashlib
 import http.server
 import json
 import os
 import shlex
 import shutil
 import signal
-import subprocess
 import sys
 import tempfile
 import threading
-import time
 import urllib.request
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
 
-HERE = Path(__file__).resolve().parent
-GLOW = str(Path(sys.executable).with_name("glow"))
-START_TIME = 30.0
-"""Seconds that a node may take to come up on a slow machine."""
-SHOWN = 12
-"""Lines of a command's output that are shown."""
-
-
-class CheckFailed(Exception):
-    """A check of the demo did not hold."""
-
-
-class Device:
-    """One node with a home of its own. `node` is its OS process while it runs."""
-
-    def __init__(self, name: str, folder: Path) -> None:
-        self.name = name
-        self.home = folder / name
-        self.node: subprocess.Popen[str] | None = None
-
-    def glow(self, *arguments: str, check: bool = True, quiet: bool = False, stdin: str | None = None) -> str:
-        """Runs one command on this device, with `stdin` piped into it; returns its standard output."""
-        shown = ["glow" if part == GLOW else part for part in arguments]
-        piped = "" if stdin is None else f"echo {shlex.quote(stdin.strip())} | "
-        print(f"\n{self.name}$ {piped}glow {shlex.join(shown)}", flush=True)
-        done = subprocess.run(
-            [GLOW, "--home", str(self.home), *arguments],
-            input=stdin,
-            capture_output=True,
-            text=True,
-            timeout=600,
-            check=False,
-        )
-        if not quiet:
-            show(done.stdout)
-        show(done.stderr)
-        if check and done.returncode:
-            raise CheckFailed(f"`glow {shlex.join(shown)}` on {self.name} ended with {done.returncode}")
-        return done.stdout
-
-    def json(self, *arguments: str) -> Any:
-        return json.loads(self.glow("--json", *arguments, quiet=True))
-
-    @contextlib.contextmanager
-    def running(self, *arguments: str) -> Iterator[Iterator[str]]:
-        """Runs a command in the background for the time of the block; yields its lines. Ctrl-C ends it."""
-        print(f"\n{self.name}$ glow {shlex.join(arguments)} &", flush=True)
-        with subprocess.Popen(
-            [GLOW, "--home", str(self.home), *arguments],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            text=True,
-        ) as command:
-            try:
-                yield iter(command.stdout or ())
-            finally:
-                command.send_signal(signal.SIGINT)
-                command.wait(10)
-
-    def start(self, *arguments: str) -> dict[str, Any]:
-        """Starts this device's node in the background; returns what it says when it is ready."""
-        print(f"\n{self.name}$ glow {shlex.join(arguments)} &", flush=True)
-        self.node = subprocess.Popen(
-            [GLOW, "--home", str(self.home), "--json", *arguments], stdout=subprocess.PIPE, text=True
-        )
-        timer = threading.Timer(START_TIME, self.node.kill)
-        timer.start()
-        try:
-            assert self.node.stdout is not None
-            line = self.node.stdout.readline()
-        finally:
-            timer.cancel()
-        if not line:
-            raise CheckFailed(f"the node {self.name} did not come up")
-        ready: dict[str, Any] = json.loads(line)
-        show(line)
-        return ready
-
-    def stop(self, how: signal.Signals = signal.SIGTERM) -> None:
-        if self.node is not None:
-            self.node.send_signal(how)
-            try:
-                self.node.wait(20)
-            except subprocess.TimeoutExpired:
-                self.node.kill()
-                self.node.wait()
-            if self.node.stdout is not None:
-                self.node.stdout.close()
-            self.node = None
-
-
-def show(text: str) -> None:
-    lines = text.rstrip().splitlines()
-    for line in lines[:SHOWN]:
-        print("   ", line)
-    if len(lines) > SHOWN:
-        print(f"    ... {len(lines) - SHOWN} more lines", flush=True)
-
-
-class Checks:
-    """Counts what held; raises at the first thing that did not."""
-
-    def __init__(self) -> None:
-        self.passed = 0
-
-    def __call__(self, what: str, holds: bool) -> None:
-        if not holds:
-            raise CheckFailed(what)
-        self.passed += 1
-        print(f"  ok: {what}", flush=True)
-
-
-def digests(folder: Path) -> dict[str, str]:
-    """SHA-256 of every regular file below a folder, by relative path."""
-    return {
-        path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
-        for path in sorted(folder.rglob("*"))
-        if path.is_file() and not path.is_symlink()
-    }
-
-
-def tracked_files(into: Path) -> Path:
-    """A copy of this repository's tracked files, or of its folder where there is no git."""
-    root = HERE.parent
-    listed = subprocess.run(["git", "-C", str(root), "ls-files", "-z"], capture_output=True, text=True, check=False)
-    names = [name for name in listed.stdout.split("\0") if name] if listed.returncode == 0 else []
-    if not names:
-        shutil.copytree(root, into, ignore=shutil.ignore_patterns(".*", "__pycache__", "build", "dist"))
-        return into
-    for name in names:
-        if (root / name).is_file():
-            (into / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(root / name, into / name)
-    return into
+from devices import GLOW, HERE, START_TIME, CheckFailed, Checks, Device, digests, show, tracked_files, until
 
 
 def run(check: Checks, folder: Path, work: Path, laptop: Device, relay: Device, nas: Device) -> None:
@@ -174,7 +37,9 @@ def run(check: Checks, folder: Path, work: Path, laptop: Device, relay: Device, 
     service(check, work, laptop, nas)
     guestbook(check, laptop)
     webassembly(check, laptop, nas)
+    tally(check, laptop, nas)
     look(check, laptop)
+    link(check, laptop, nas)
     settle(check, nas)
     explain(check, laptop, nas)
     survive(check, laptop, nas, inbox)
@@ -221,15 +86,8 @@ def files(check: Checks, folder: Path, work: Path, inbox: Path, laptop: Device) 
     letter.write_text("Written on the laptop, kept on the nas.\n" * 1000)
     laptop.glow("cp", str(letter), "nas/inbox:letter.txt")
     check("a file was copied into the writable share", (inbox / "letter.txt").read_bytes() == letter.read_bytes())
-    denied = subprocess.run(
-        [GLOW, "--home", str(laptop.home), "cp", str(letter), "nas:letter.txt"],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    print(f"\nlaptop$ glow cp {letter.name} nas:letter.txt")
-    show(denied.stderr)
-    check("the read-only share refused a write", denied.returncode != 0 and "hint:" in denied.stderr)
+    denied = laptop.refused("cp", str(letter), "nas:letter.txt")
+    check("the read-only share refused a write", "hint:" in denied)
 
 
 def keys(check: Checks, laptop: Device) -> None:
@@ -287,6 +145,28 @@ def webassembly(check: Checks, laptop: Device, nas: Device) -> None:
     until(lambda: "executor" in laptop.glow("ls", "nas"))
     written = laptop.glow("run", "--on", "nas", str(HERE / "shout.wat"), stdin="hello from the laptop\n")
     check("a program from the laptop ran on the nas", written == "HELLO FROM THE LAPTOP\n")
+
+
+def tally(check: Checks, laptop: Device, nas: Device) -> None:
+    program = shutil.which("node")
+    if program is None:
+        print("\nskipped: a process in JavaScript, since there is no Node.js (`node`) here")
+        return
+    nas.glow("create", "program", "--label", "tally", "--", program, str(HERE / "javascript" / "tally.mjs"))
+    until(lambda: "tally" in laptop.glow("ls", "nas"))
+    laptop.glow("call", "nas/tally.add", "word=hello", "times=3")
+    check("a process in JavaScript counts", laptop.json("call", "nas/tally.words") == [{"word": "hello", "count": 3}])
+
+
+def link(check: Checks, laptop: Device, nas: Device) -> None:
+    """For a while laptop and nas are linked through a command, as they could be through ssh."""
+    url = f"pipe:env GLOW_HOME={shlex.quote(str(nas.home))} {shlex.quote(GLOW)} link stdio"
+    laptop.glow("link", "add", url)
+    until(lambda: [hop["name"] for hop in laptop.json("trace", "nas")] == ["laptop", "nas"])
+    laptop.glow("trace", "nas")
+    laptop.glow("link", "rm", url)
+    until(lambda: [hop["name"] for hop in laptop.json("trace", "nas")] == ["laptop", "relay", "nas"])
+    check("laptop was linked with nas through a command, and is linked by relay again", True)
 
 
 def look(check: Checks, laptop: Device) -> None:
@@ -347,15 +227,6 @@ def kept(laptop: Device) -> dict[str, str]:
     """The ids of the nas's processes, without the workers that belong to one of them."""
     shown = laptop.json("ps", "nas")
     return {process["label"]: process["id"] for process in shown if not process["label"].startswith("executor-")}
-
-
-def until(holds: Any, seconds: float = START_TIME) -> None:
-    """Repeats a command until it shows what it must."""
-    end = time.monotonic() + seconds
-    while not holds():
-        if time.monotonic() > end:
-            raise CheckFailed(f"nothing changed within {seconds:g} s")
-        time.sleep(0.2)
 
 
 @contextlib.contextmanager
