@@ -20,6 +20,7 @@ from enum import Enum, auto
 from typing import Protocol
 
 from firefly.address import address_of
+from firefly.agreement import Agreement
 from firefly.errors import BadHandshake
 from firefly.hello import choose_cipher, decode_hello, encode_hello
 from firefly.keys import NodeKey
@@ -27,7 +28,7 @@ from firefly.noise import HandshakeXX
 from firefly.packet import HANDSHAKE, HANDSHAKE_PREFIX, HEADER_SIZE, INTERACTIVE, pack_header
 from firefly.rate import Rate
 from firefly.sealing import offered
-from firefly.session import Agreement, Session
+from firefly.session import Session
 
 PROLOGUE = b"glow/1 session"
 STEP_1_SIZE = 256

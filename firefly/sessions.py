@@ -12,7 +12,9 @@ from collections import Counter, deque
 from collections.abc import Callable, Hashable
 from typing import Protocol
 
+from firefly.agreement import Agreement
 from firefly.errors import BadHandshake, BadPacket, GlowError, Interrupted
+from firefly.flow import Flow, Messages
 from firefly.keys import NodeKey
 from firefly.packet import (
     DATA,
@@ -28,7 +30,7 @@ from firefly.packet import (
 )
 from firefly.rate import Rate
 from firefly.room import Room
-from firefly.session import Agreement, Flow, Messages, Session
+from firefly.session import Session
 from firefly.session_handshake import Handshake, Handshakes, State
 from firefly.window import Window, share
 
