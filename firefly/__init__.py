@@ -7,8 +7,9 @@
     programs                  what a process inside the node starts as `context.programs`
 
 From the bottom up: keys, address, packet, envelope (what things are) · noise, hello, sealing, link (one connection) ·
-flow, lane, session, sessions (end to end) · messages, outbox, fragments, credit, rpc (calls and streams) · runtime (as trio
-tasks) · attachment, transport, client (programs of this device). Everything below runtime is sans-I/O but transport.
+flow, lane, session, sessions (end to end) · messages, outbox, fragments, credit, rpc (calls and streams) · runtime (as
+trio tasks) · attachment, transport, client (programs of this device). Everything below runtime is sans-I/O but
+transport.
 Interfaces' stubs are in firefly.interfaces. Nothing here imports a node.
 """
 
