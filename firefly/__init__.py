@@ -3,6 +3,7 @@
     connect, serve, Context   programs that use the network, or own resources in it
     Glow                      the network as one computer: `open`, `resolve`
     deadline                  a time limit for the calls of a block
+    wait                      for handlers that block: calls others, and waits for the answer
     errors                    every error, in one tree
 
 From the bottom up: keys, address, packet, envelope (what things are) · noise, hello, sealing, link (one connection) ·
@@ -18,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from firefly.client import Context, Glow, NoNode, connect, serve
     from firefly.runtime.context import current_call, deadline
+    from firefly.runtime.thread import wait
 
 _HOMES = {
     "Context": "firefly.client",
@@ -25,11 +27,12 @@ _HOMES = {
     "NoNode": "firefly.client",
     "connect": "firefly.client",
     "serve": "firefly.client",
+    "wait": "firefly.runtime.thread",
     "current_call": "firefly.runtime.context",
     "deadline": "firefly.runtime.context",
 }
 
-__all__ = ["Context", "Glow", "NoNode", "connect", "current_call", "deadline", "serve"]
+__all__ = ["Context", "Glow", "NoNode", "connect", "current_call", "deadline", "serve", "wait"]
 
 
 def __getattr__(name: str) -> Any:

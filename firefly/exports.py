@@ -32,8 +32,13 @@ class Export:
         if self.keepers:
             return
         released = getattr(self.server, "released", None)
-        if released is not None:
+        if released is None:
+            return
+        thread = getattr(self.server, "thread", None)
+        if thread is None:
             released()
+        else:
+            thread.post("released", released)
 
 
 class Exports(dict[bytes, Export]):

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from typing import Annotated, ClassVar, Final, TypeAlias
 
 import msgspec
@@ -633,7 +632,7 @@ class NodeServer(ProcessServer):
         """Administrators only: ends a process and forgets its specification."""
         return runtime.missing(_NODE_KILL)
 
-    def invite(self, name: Label, role: Role, lifetime: float, accept: bool) -> AsyncIterator[PairingEvent]:
+    def invite(self, name: Label, role: Role, lifetime: float, accept: bool) -> runtime.Items[PairingEvent]:
         """Administrators only: makes an invite and tells what becomes of it until the stream is closed; the invite stays valid.
         With `accept` a right proof is enough, else confirm() must follow an `asked`.
         """

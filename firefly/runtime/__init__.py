@@ -14,6 +14,8 @@ resource.py      from a request to its handler
 served.py        from a handler to the last word
 host.py          the resource table, and the dispatcher that answers from it
 workers.py       reused tasks for asynchronous handlers
+thread.py        the OS thread of a process whose handlers block: wait
+process.py       from a class to a process: made, started, stopped
 """
 
 from firefly.runtime.context import Caller, CurrentCall, current_call, deadline
@@ -21,7 +23,7 @@ from firefly.runtime.host import Host
 from firefly.runtime.method import Method, OpenEnum, Union
 from firefly.runtime.network import Network, Peer
 from firefly.runtime.outgoing import ITEM_SIZE, Source
-from firefly.runtime.server import Answer, Server, check_access, describe, missing
+from firefly.runtime.server import Answer, Items, Server, check_access, describe, missing
 from firefly.runtime.streams import ArgumentStream, ResultStream
 from firefly.runtime.stub import Stub
 from firefly.runtime.workers import Workers, open_workers
@@ -33,6 +35,7 @@ __all__ = [
     "Caller",
     "CurrentCall",
     "Host",
+    "Items",
     "Method",
     "Network",
     "OpenEnum",

@@ -24,7 +24,8 @@ from firefly.interfaces.core import (
 )
 from node.attachment import Program
 from node.home import Home
-from node.host import FAILURES, Process, ProcessHost, find_class
+from node.host import FAILURES, Process, ProcessHost
+from node.installed import find_class
 from node.program import find_program
 from node.store import DamagedStore, Store
 
