@@ -47,7 +47,9 @@ def run(arguments: Namespace) -> int:
         state = status.state.name.lower() + (f": {status.reason}" if status.reason else "")
         out.show(plain(status), lambda: f"{where} is {state}")
         if status.kind in INSIDE:
-            out.note(f"{status.program} comes with another package; it runs inside the node and may do all that the node may")
+            out.note(
+                f"{status.program} runs inside the node and may do whatever the node may: it is as safe as its package"
+            )
         return FAILED if status.state == ProcessState.FAILED else OK
 
     return attached(arguments, work, name)
