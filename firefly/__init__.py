@@ -3,6 +3,7 @@
     connect, serve, Context   programs that use the network, or own resources in it
     Glow                      the network as one computer: `open`, `resolve`
     deadline                  a time limit for the calls of a block
+    wait                      for handlers that block: calls others, and waits for the answer
     errors                    every error, in one tree
     programs                  what a process inside the node starts as `context.programs`
 
@@ -20,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from firefly.client import Context, Glow, NoNode, connect, serve
     from firefly.runtime.context import current_call, deadline
+    from firefly.runtime.thread import wait
 
 _HOMES = {
     "Context": "firefly.client",
@@ -27,11 +29,12 @@ _HOMES = {
     "NoNode": "firefly.client",
     "connect": "firefly.client",
     "serve": "firefly.client",
+    "wait": "firefly.runtime.thread",
     "current_call": "firefly.runtime.context",
     "deadline": "firefly.runtime.context",
 }
 
-__all__ = ["Context", "Glow", "NoNode", "connect", "current_call", "deadline", "serve"]
+__all__ = ["Context", "Glow", "NoNode", "connect", "current_call", "deadline", "serve", "wait"]
 
 
 def __getattr__(name: str) -> Any:

@@ -31,6 +31,7 @@ from firefly.home import default_home, socket_path
 from firefly.link import FrameReader
 from firefly.packet import INTERACTIVE
 from firefly.runtime import Host, Peer, Server, Stub, Workers, open_workers
+from firefly.runtime.process import started
 from firefly.transport import FramedSocket
 
 if TYPE_CHECKING:
@@ -263,25 +264,19 @@ async def _serve(process: type[Any], label: str) -> None:
     descriptor = os.environ.pop(DESCRIPTOR, None)
     token = bytes.fromhex(os.environ.pop(TOKEN, ""))
     sock = socket.socket(fileno=int(descriptor)) if descriptor else dial_node(default_home())
-    async with _attached(sock, token) as attachment, trio.open_nursery() as nursery:
+    async with _attached(sock, token) as attachment:
         attached = attachment.attached
         assert attached is not None
         label = attached.label or label
-        folder = Path(attached.folder) if attached.folder else Path.cwd()
-        glow = Glow(attachment, attached.address, attached.key)
-        context = Context(attached.identity, label, folder, dict(attached.configuration), nursery, glow)
-        instance = process()
-        start, stop = getattr(instance, "start", None), getattr(instance, "stop", None)
-        if start is not None:
-            await start(context)
-        await attachment.register(label, instance, attached.identity or None)
-        try:
+
+        def context(nursery: trio.Nursery) -> Context:
+            folder = Path(attached.folder) if attached.folder else Path.cwd()
+            glow = Glow(attachment, attached.address, attached.key)
+            return Context(attached.identity, label, folder, dict(attached.configuration), nursery, glow)
+
+        async with started(process, label, context) as instance:
+            await attachment.register(label, instance, attached.identity or None)
             await _until_ended(attachment)
-        finally:
-            if stop is not None:
-                with trio.CancelScope(shield=True, deadline=trio.current_time() + 5):
-                    await stop()
-            nursery.cancel_scope.cancel()
 
 
 async def _until_ended(attachment: Attachment) -> None:

@@ -35,10 +35,15 @@ class Export:
 
 
 def tell_released(server: Any) -> None:
-    """A peer has no copy of an object any more, or never got the one it was to have."""
+    """A peer has no copy of an object any more, or never got the one it was to have; told in the object's thread."""
     released = getattr(server, "released", None)
-    if released is not None:
+    thread = getattr(server, "thread", None)
+    if released is None:
+        return
+    if thread is None:
         released()
+    else:
+        thread.post("released", released)
 
 
 class Exports(dict[bytes, Export]):

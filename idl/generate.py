@@ -18,7 +18,13 @@ from idl.report import Report
 
 ROOT = Path(__file__).parents[1]
 TARGET = ROOT / "firefly" / "interfaces"
-BESIDE = ((ROOT / "bench" / "interfaces", ROOT / "bench" / "generated"), (ROOT / "examples" / "guestbook",) * 2)
+EXAMPLES = ROOT / "examples"
+BESIDE = (
+    (ROOT / "bench" / "interfaces", ROOT / "bench" / "generated"),
+    (EXAMPLES / "guestbook",) * 2,
+    (EXAMPLES / "plugin_notes" / "glow_notes",) * 2,
+    (EXAMPLES / "thread_sensor" / "glow_sensor",) * 2,
+)
 """Folders of interfaces that are not ours, and where their stubs go; a wheel has neither."""
 DESCRIBED = (ROOT / "examples" / "javascript",)
 """Folders of interfaces beside which their compiled form lies, for programs in other languages."""

@@ -12,14 +12,13 @@ anew, and ends with its owner.
 
 from __future__ import annotations
 
+import logging
 import os
 from collections import deque
 from collections.abc import Callable
 from contextvars import copy_context
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from importlib.metadata import entry_points
-from typing import Any
 
 import msgspec
 import trio
@@ -37,21 +36,26 @@ from firefly.interfaces.core import (
     Specification,
 )
 from firefly.runtime import Host
+from firefly.runtime.process import started
+from firefly.runtime.server import FAULTS
+from firefly.runtime.thread import HandlerThread
 from node.attachment import AttachedResource, Program
 from node.home import Home
 from node.identity import check_label
+from node.installed import Installed, find_class
 from node.logs import Log, running
 from node.owned import OwnedPrograms
 from node.program import Attach, find_program, run_program
 from node.store import DamagedStore, Store
 
+log = logging.getLogger("node")
 BACK_OFF = 0.2, 30.0
 """Seconds before the first and, doubling, at most before any later start."""
 FAILURES, FAILURE_TIME = 5, 60.0
 START_TIME = 30.0
-STOP_TIME = 5.0
-GROUP = "glow.processes"
-CLASSES = (ProcessKind.BUILTIN, ProcessKind.PLUGIN)
+SETTLE_TIME = 5.0
+CLASSES = (ProcessKind.BUILTIN, ProcessKind.PLUGIN, ProcessKind.THREAD)
+"""Kinds that are a class: which of them it is follows from the class, whatever the specification says."""
 
 
 @dataclass
@@ -69,7 +73,8 @@ class Process:
     restarts: int = 0
     started: datetime | None = None
     os_process: int | None = None
-    loaded: Any = None  # the class of a builtin or plugin, once it is found
+    installed: Installed | None = None  # the class of a builtin, plugin or thread, once it is found
+    thread: HandlerThread | None = None
     scope: trio.CancelScope = field(default_factory=trio.CancelScope)
     starting: trio.CancelScope = field(default_factory=trio.CancelScope)
     settled: trio.Event = field(default_factory=trio.Event)  # it served, or failed to, for the first time
@@ -86,11 +91,19 @@ class Process:
             program=given.program,
             proto=self.proto,
             state=self.state,
-            reason=self.reason,
+            reason="; ".join(filter(None, (self.reason, self.doing()))),
             restarts=self.restarts,
             started=self.started,
             os_process=self.os_process,
         )
+
+    def doing(self) -> str:
+        """What keeps its thread, if it has one that is kept for long."""
+        return "" if self.thread is None else self.thread.doing()
+
+    def found(self, installed: Installed) -> None:
+        self.installed = installed
+        self.specification = msgspec.structs.replace(self.specification, kind=installed.kind)
 
     def running(self, proto: str) -> None:
         """It serves; of several resources of a program the first tells its proto."""
@@ -146,7 +159,7 @@ class ProcessHost:
         """Starts what the store knows; returns when each serves or has failed once, after 5 s at the latest."""
         for identifier, packed in await self._store.run(Store.processes):
             self._launch(Process(identifier, _decode_specification(identifier, packed)))
-        with trio.move_on_after(STOP_TIME):
+        with trio.move_on_after(SETTLE_TIME):
             for process in list(self.processes.values()):
                 await process.settled.wait()
 
@@ -160,8 +173,10 @@ class ProcessHost:
         process = Process(os.urandom(16), specification)
         self.processes[process.id] = process
         try:
-            process.loaded = await trio.to_thread.run_sync(check_specification, specification)
-            packed = msgspec.msgpack.encode(specification)
+            installed = await trio.to_thread.run_sync(check_specification, specification)
+            if installed is not None:
+                process.found(installed)
+            packed = msgspec.msgpack.encode(process.specification)
             await self._store.run(lambda store: store.add_process(process.id, specification.label, packed))
         except BaseException:
             del self.processes[process.id]
@@ -255,6 +270,8 @@ class ProcessHost:
                 delay = BACK_OFF[0]
             self._stopped(process, ProcessState.WAITING, reason)
             await trio.sleep(delay)
+            if process.thread is not None:
+                await process.thread.ended.wait()  # two threads of one process must never meet in its folder
             delay = min(delay * 2, BACK_OFF[1])
             process.restarts += 1
             process.state = ProcessState.STARTING
@@ -266,32 +283,33 @@ class ProcessHost:
         try:
             with trio.CancelScope(deadline=trio.current_time() + self.start_time) as process.starting:
                 return await run(process)
-        except Exception as error:
-            return reason_of(error)
+        except BaseException as error:
+            return reason_of(_own_failure(error))
         return f"it did not serve within {self.start_time:g} s"
 
     async def _run_class(self, process: Process) -> str:
         specification = process.specification
-        process.loaded = process.loaded or await trio.to_thread.run_sync(find_class, specification.program)
-        instance = process.loaded()
-        try:
-            async with trio.open_nursery() as nursery:
-                folder = self._home.process_folder(process.id)
-                configuration = dict(specification.configuration)
-                programs = OwnedPrograms(self, process, nursery)
-                label = specification.label
-                context = Context(process.id, label, folder, configuration, nursery, self._glow, programs=programs)
-                await _call(instance, "start", context)
-                self._resources.add(process.id, instance, int(specification.access), label)
-                self._running(process, instance.proto)
+        if process.installed is None:
+            process.found(await trio.to_thread.run_sync(find_class, specification.program))
+        assert process.installed is not None
+        label = specification.label
+
+        def context(nursery: trio.Nursery) -> Context:
+            folder, configuration = self._home.process_folder(process.id), dict(specification.configuration)
+            programs = OwnedPrograms(self, process, nursery)
+            return Context(process.id, label, folder, configuration, nursery, self._glow, programs=programs)
+
+        def opened(thread: HandlerThread) -> None:
+            process.thread = thread
+
+        async with started(process.installed.load, label, context, opened) as server:
+            try:
+                self._resources.add(process.id, server, int(specification.access), label)
+                self._running(process, server.proto)
                 await trio.sleep_forever()
-        finally:
-            served = self._resources.resources.get(process.id) is not None
-            self._resources.remove(process.id)
-            self._changed()
-            if served:  # what never started has nothing to stop, and may not even have it
-                with trio.move_on_after(STOP_TIME, shield=True):
-                    await _call(instance, "stop")
+            finally:
+                self._resources.remove(process.id)
+                self._changed()
 
     async def _run_program(self, process: Process) -> str:
         specification = process.specification
@@ -320,10 +338,16 @@ class ProcessHost:
         return await run_program(command, program, self._attach, registered, started, said)
 
 
-async def _call(instance: Any, name: str, *arguments: Any) -> None:
-    method = getattr(instance, name, None)
-    if method is not None:
-        await method(*arguments)
+def _own_failure(error: BaseException) -> BaseException:
+    """What a process itself did wrong. Raises anything else: that it is cancelled, or Ctrl-C."""
+    group = error if isinstance(error, BaseExceptionGroup) else BaseExceptionGroup("", [error])
+    failure, rest = group.split(FAULTS)
+    if failure is None:
+        raise error
+    if rest is not None:
+        log.warning("a process that was to end failed: %s", reason_of(failure))
+        raise rest
+    return failure
 
 
 def reason_of(error: BaseException) -> str:
@@ -337,26 +361,14 @@ def reason_of(error: BaseException) -> str:
     return f"{type(error).__name__}: {error}"
 
 
-def find_class(name: str) -> Any:
-    """The process class of an entry point. Raises BadSpecification, which names those that are there. Blocks."""
-    found = {entry.name: entry for entry in entry_points(group=GROUP)}
-    if name not in found:
-        known = ", ".join(sorted(found)) or "none"
-        raise BadSpecification(f"there is no kind of process called {name!r}; installed are: {known}")
-    try:
-        return found[name].load()
-    except Exception as error:
-        raise BadSpecification(f"the process {name!r} cannot be loaded: {type(error).__name__}: {error}") from error
-
-
-def check_specification(specification: Specification) -> Any:
-    """The class of a builtin or plugin, None for a program. Raises BadSpecification for what cannot run. Blocks."""
+def check_specification(specification: Specification) -> Installed | None:
+    """The class of what is one, None for a program. Raises BadSpecification for what cannot run. Blocks."""
     if specification.access not in (Role.ADMIN, Role.MEMBER):
         raise BadSpecification("the lowest role that may call a process is MEMBER or ADMIN")
     if specification.kind in CLASSES:
         return find_class(specification.program)
     if specification.kind != ProcessKind.PROGRAM:
-        raise BadSpecification("this version runs the kinds builtin, plugin and program")
+        raise BadSpecification("this version runs the kinds builtin, plugin, thread and program")
     find_program(specification.program)
     return None
 

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from typing import Annotated, ClassVar, Final
 
 import msgspec
@@ -113,7 +112,7 @@ class GuestbookServer(_core.ResourceServer):
     def entries(self) -> runtime.Answer[list[Entry]]:
         return runtime.missing(_GUESTBOOK_ENTRIES)
 
-    def follow(self) -> AsyncIterator[Entry]:
+    def follow(self) -> runtime.Items[Entry]:
         """New entries as they are written."""
         return runtime.missing(_GUESTBOOK_FOLLOW)
 

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from typing import Annotated, ClassVar, Final, TypeAlias
 
 import msgspec
@@ -987,7 +986,7 @@ class NodeServer(ProcessServer):
         """Administrators only: ends a process and forgets its specification."""
         return runtime.missing(_NODE_KILL)
 
-    def invite(self, name: Label, role: Role, lifetime: float, accept: bool) -> AsyncIterator[PairingEvent]:
+    def invite(self, name: Label, role: Role, lifetime: float, accept: bool) -> runtime.Items[PairingEvent]:
         """Administrators only: makes an invite and tells what becomes of it until the stream is closed; the invite stays valid.
         With `accept` a right proof is enough, else confirm() must follow an `asked`. A lifetime of 0 is the node's setting.
         """
@@ -1049,7 +1048,7 @@ class NodeServer(ProcessServer):
         follow: bool,
         level: LogLevel,
         process: str,
-    ) -> AsyncIterator[LogRecord]:
+    ) -> runtime.Items[LogRecord]:
         """Administrators only: what was said, oldest first, of the last 10,000 records: those after the one with number
         `after`, of a process, of a level and above, and of these the `last` ones. With `follow` it goes on with what
         comes; who is too slow for that loses the oldest.

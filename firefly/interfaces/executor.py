@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from typing import Annotated, ClassVar, Final, TypeAlias
 
 import msgspec
@@ -501,7 +500,7 @@ class ExecutorServer(_core.ResourceServer):
         """Takes a module, binary or text, of at most 64 MiB, and compiles it."""
         return runtime.missing(_EXECUTOR_UPLOAD)
 
-    def run(self, job: Job, stdin: runtime.ArgumentStream[bytes]) -> AsyncIterator[Output]:
+    def run(self, job: Job, stdin: runtime.ArgumentStream[bytes]) -> runtime.Items[Output]:
         """Runs the module's `_start` until it ends, or the stream of results is closed."""
         return runtime.missing(_EXECUTOR_RUN)
 
@@ -528,7 +527,7 @@ class WorkerServer(_core.ResourceServer):
         """Returns when the module is compiled and kept."""
         return runtime.missing(_WORKER_PREPARE)
 
-    def run(self, order: Order, stdin: runtime.ArgumentStream[bytes]) -> AsyncIterator[Output]:
+    def run(self, order: Order, stdin: runtime.ArgumentStream[bytes]) -> runtime.Items[Output]:
         return runtime.missing(_WORKER_RUN)
 
     def call(

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from typing import Annotated, ClassVar, Final, TypeAlias
 
 import msgspec
@@ -559,7 +558,7 @@ class FileSystemServer(_core.ResourceServer):
         """Entries in the order of their names, after the name `after`."""
         return runtime.missing(_FILESYSTEM_LIST)
 
-    def read(self, path: Path, offset: int, size: int | None) -> AsyncIterator[bytes]:
+    def read(self, path: Path, offset: int, size: int | None) -> runtime.Items[bytes]:
         return runtime.missing(_FILESYSTEM_READ)
 
     def digest(self, path: Path) -> runtime.Answer[Written]:
@@ -597,7 +596,7 @@ class FileSystemServer(_core.ResourceServer):
     def rename(self, from_: Path, to: Path) -> runtime.Answer[None]:
         return runtime.missing(_FILESYSTEM_RENAME)
 
-    def watch(self, path: Path) -> AsyncIterator[Change]:
+    def watch(self, path: Path) -> runtime.Items[Change]:
         """Changes below a path from now on."""
         return runtime.missing(_FILESYSTEM_WATCH)
 

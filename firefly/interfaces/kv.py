@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from typing import Annotated, ClassVar, Final, TypeAlias
 
 import msgspec
@@ -235,7 +234,7 @@ class KVServer(_core.ResourceServer):
         """Entries whose key begins with `prefix`, in key order, after the key `after`."""
         return runtime.missing(_KV_LIST)
 
-    def watch(self, prefix: Name, since: int | None) -> AsyncIterator[Change]:
+    def watch(self, prefix: Name, since: int | None) -> runtime.Items[Change]:
         """Changes of keys that begin with `prefix`, after revision `since` (null: from now on)."""
         return runtime.missing(_KV_WATCH)
 

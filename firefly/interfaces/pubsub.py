@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import Awaitable
 from typing import Annotated, ClassVar, Final, TypeAlias
 
 import msgspec
@@ -182,7 +182,7 @@ class ChannelServer(_core.ResourceServer):
         """Answers with the message's number in its topic, once it is kept for all subscribers."""
         return runtime.missing(_CHANNEL_PUBLISH)
 
-    def subscribe(self, topic: Name, start: _streams.Start) -> AsyncIterator[_streams.Message]:
+    def subscribe(self, topic: Name, start: _streams.Start) -> runtime.Items[_streams.Message]:
         return runtime.missing(_CHANNEL_SUBSCRIBE)
 
     def topics(self, prefix: Name, after: Name, limit: int) -> runtime.Answer[Page]:

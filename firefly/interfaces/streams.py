@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import Awaitable
 from typing import Annotated, ClassVar, Final
 
 import msgspec
@@ -163,7 +163,7 @@ class SequenceServer(_core.ResourceServer):
     proto = "glow.streams.Sequence"
     methods: ClassVar[tuple[runtime.Method, ...]] = (*_core.ResourceServer.methods, _SEQUENCE_EXCHANGE)
 
-    def exchange(self, data: runtime.ArgumentStream[bytes]) -> AsyncIterator[bytes]:
+    def exchange(self, data: runtime.ArgumentStream[bytes]) -> runtime.Items[bytes]:
         """Sends `data` to the other side and streams what comes back; once only. The end of `data` tells the other side that
         no more comes. The end of the result ends the conversation.
         """
@@ -180,7 +180,7 @@ class FlowServer(_core.ResourceServer):
         """Sends one datagram. It is dropped where there is no room for it."""
         return runtime.missing(_FLOW_SEND)
 
-    def receive(self) -> AsyncIterator[Datagram]:
+    def receive(self) -> runtime.Items[Datagram]:
         """Datagrams that come from the other side. They are dropped when they are not read in time."""
         return runtime.missing(_FLOW_RECEIVE)
 
@@ -204,7 +204,7 @@ class PublisherServer(_core.ResourceServer):
         """Publishes, and answers with the message's number once it is kept for all subscribers."""
         return runtime.missing(_PUBLISHER_PUBLISH)
 
-    def subscribe(self, start: Start) -> AsyncIterator[Message]:
+    def subscribe(self, start: Start) -> runtime.Items[Message]:
         return runtime.missing(_PUBLISHER_SUBSCRIBE)
 
 

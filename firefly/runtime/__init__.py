@@ -15,6 +15,8 @@ served.py        from a handler to the last word
 host.py          the resource table, and the dispatcher that answers from it
 batches.py       Encoded and takes_batches: messages that are only passed on
 workers.py       reused tasks for asynchronous handlers
+thread.py        the OS thread of a process whose handlers block: wait
+process.py       from a class to a process: made, started, stopped
 """
 
 from firefly.runtime.batches import Encoded, takes_batches
@@ -23,7 +25,7 @@ from firefly.runtime.host import Host
 from firefly.runtime.method import Method, OpenEnum, Union
 from firefly.runtime.network import Network, Peer
 from firefly.runtime.outgoing import ITEM_SIZE, Source
-from firefly.runtime.server import Answer, Server, check_access, describe, missing
+from firefly.runtime.server import Answer, Items, Server, check_access, describe, missing
 from firefly.runtime.streams import ArgumentStream, ResultStream
 from firefly.runtime.stub import Stub
 from firefly.runtime.workers import Workers, open_workers
@@ -36,6 +38,7 @@ __all__ = [
     "CurrentCall",
     "Encoded",
     "Host",
+    "Items",
     "Method",
     "Network",
     "OpenEnum",

@@ -90,7 +90,7 @@ class Host:
 
     # --- what went wrong
 
-    def describe_error(self, method: Method, error: Exception) -> tuple[int, bytes]:
+    def describe_error(self, method: Method, error: BaseException) -> tuple[int, bytes]:
         """What the caller is told of an exception: a declared or system error as it is, anything else by an id."""
         if isinstance(error, GlowError):
             if error.code >= 256 and error.code not in method.errors:

@@ -1,7 +1,8 @@
 """A server as an entry of the resource table: finds the handlers of what it is asked, and runs them.
 
 A plain `def` handler runs inline, where its request was received, and its answer leaves with whatever else leaves; an
-`async def` handler runs on a reused task in a cancel scope of its own. Notifications of one peer run one after another.
+`async def` handler runs on a reused task in a cancel scope of its own, and so does one that runs in a thread.
+Notifications of one peer run one after another.
 """
 
 from __future__ import annotations
@@ -24,8 +25,9 @@ from firefly.runtime.capabilities import decode_with
 from firefly.runtime.context import Caller, CurrentCall, current
 from firefly.runtime.method import Method
 from firefly.runtime.served import ServedCall, encode_result
-from firefly.runtime.server import Server, check_access, missing
+from firefly.runtime.server import FAULTS, Server, check_access, missing
 from firefly.runtime.streams import ArgumentStream
+from firefly.runtime.thread import in_thread, is_plain
 from firefly.runtime.workers import Job
 
 if TYPE_CHECKING:
@@ -93,7 +95,7 @@ class LocalResource:
         token = current.set(context)
         try:
             result = handler(*arguments)
-        except Exception as error:
+        except FAULTS as error:
             conversation.fail(lane, request.call, *self.host.describe_error(method, error))
             return None
         finally:
@@ -109,7 +111,7 @@ class LocalResource:
             if not method.result_codec.passes:
                 try:
                     value = encode_result(method, result)
-                except Exception as error:
+                except FAULTS as error:
                     context.conversation.fail(lane, request.call, *self.host.describe_error(method, error))
                 else:
                     context.conversation.answer(lane, request.call, value)
@@ -170,7 +172,7 @@ class LocalResource:
                     result = run(getattr(decode(value), single))
                 else:
                     result = run(*self.decode(method, value, context.conversation, listed))
-            except Exception as error:
+            except FAULTS as error:
                 self.host.describe_error(method, error)
                 continue
             if result is not None and inspect.isawaitable(result):
@@ -226,7 +228,7 @@ class Inbox(Job):
         while left is not None:
             try:
                 await left.awaitable
-            except Exception as error:
+            except FAULTS as error:
                 self._resource.host.describe_error(context.method, error)
             if context.conversation.closed is not None:
                 return
@@ -247,7 +249,11 @@ def _handler(server: Server, method: Method) -> Handler:
     else:
         return Handler(method, lambda *_: missing(method))
     handler = getattr(server, declared.__name__)
-    if method.notify:
+    given = getattr(type(server), declared.__name__)
+    if server.thread is not None and given is not declared and is_plain(given):
+        stream = method.result_stream is not None
+        handler = in_thread(server.thread, method.name, handler, notify=method.notify, stream=stream)
+    elif method.notify:
         return Handler(method, handler, take=taker_of(server, method.name))
     if method.argument_stream is None:
         return Handler(method, handler)

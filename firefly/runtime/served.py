@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import math
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import trio
@@ -20,6 +20,7 @@ from firefly.runtime.context import CurrentCall, announce_deadline, current
 from firefly.runtime.method import NIL, Codec, Method
 from firefly.runtime.network import wait_for
 from firefly.runtime.outgoing import close, cut
+from firefly.runtime.server import FAULTS
 from firefly.runtime.streams import ArgumentStream
 from firefly.runtime.workers import Job
 
@@ -87,7 +88,7 @@ class ServedCall(IncomingCall, Job):
                 self._last_word(self.answer, NIL)
             else:
                 await self._answer(await self.result)
-        except Exception as error:
+        except FAULTS as error:
             self._last_word(self.fail, *self._host.describe_error(self._context.method, error))
         self._scope = None
         if self._deadline < math.inf:
@@ -119,6 +120,8 @@ class ServedCall(IncomingCall, Job):
         codec = method.result_item_codec
         if inspect.isawaitable(items):
             items = await items
+        if not hasattr(items, "__aiter__"):
+            items = _inline(items)
         try:
             async for item in items:
                 if type(item) is Encoded:
@@ -158,6 +161,11 @@ class ServedCall(IncomingCall, Job):
                 await self._credit_event.wait()
             else:
                 await wait_for(self.conversation.when_room)
+
+
+async def _inline(items: Iterable[T]) -> AsyncIterator[T]:
+    for item in items:
+        yield item
 
 
 def encode_result(method: Method, value: Any) -> bytes:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextvars import copy_context
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
@@ -18,6 +18,7 @@ from firefly.runtime.context import time_left
 from firefly.runtime.method import Method
 from firefly.runtime.network import RETRIES, Network
 from firefly.runtime.outgoing import ArgumentSource, PendingCall, Source, StreamCall
+from firefly.runtime.thread import wait
 
 if TYPE_CHECKING:
     from firefly.calls import IncomingCall
@@ -176,7 +177,10 @@ def _end(call: StreamCall, sending: trio.CancelScope) -> None:
 
 
 class ArgumentStream(_Items[T]):
-    """A stream of arguments as its handler sees it: an async iterator, with `batches` for all items at hand."""
+    """A stream of arguments as its handler sees it: an async iterator, with `batches` for all items at hand.
+
+    A blocking handler reads it with a plain `for`.
+    """
 
     def __init__(self, call: IncomingCall, method: Method, network: Network) -> None:
         super().__init__()
@@ -188,6 +192,18 @@ class ArgumentStream(_Items[T]):
         self._opened = False
         self._ended = False
         self._error: GlowError | None = None
+
+    def __iter__(self) -> Iterator[T]:
+        """For the handlers of a thread. Raises CallCancelled, too, if nobody waits for the handler any more."""
+        while batch := wait(self._batch):
+            yield from batch
+
+    async def _batch(self) -> list[T]:
+        """The next items, none after the last."""
+        try:
+            return await self.next_batch()
+        except StopAsyncIteration:
+            return []
 
     def arrived(self, values: list[Raw], capabilities: Capabilities | None) -> None:
         """The runtime's: items came."""

@@ -69,7 +69,7 @@ class _Module:
             "from __future__ import annotations",
             "",
         ]
-        standard = _imports(code, "collections.abc", ("AsyncIterator", "Awaitable"))
+        standard = _imports(code, "collections.abc", ("Awaitable",))
         standard += _imports(code, "datetime", ("datetime",))
         standard += _imports(code, "typing", ("Annotated", "ClassVar", "Final", "TypeAlias"))
         used = [name for name in ("errors", "runtime", "scalars", "variants") if f"{name}." in code]

@@ -8,8 +8,8 @@ from idl.compiled import Declaration
 
 BUILTINS = {"int", "float", "bool", "bytes", "str", "list", "dict", "tuple", "type", "object", "super"}
 IMPORTED = {
-    "annotations", "errors", "runtime", "scalars", "variants", "msgspec", "datetime", "Annotated", "AsyncIterator",
-    "Awaitable", "ClassVar", "Final", "TypeAlias", "SCHEMA",
+    "annotations", "errors", "runtime", "scalars", "variants", "msgspec", "datetime", "Annotated", "Awaitable",
+    "ClassVar", "Final", "TypeAlias", "SCHEMA",
 }  # fmt: skip
 _ENUM = {
     "as_integer_ratio", "bit_count", "bit_length", "conjugate", "denominator", "from_bytes", "imag", "is_integer",
@@ -20,7 +20,7 @@ _ERROR = {
     "with_traceback",
 }  # fmt: skip
 _STUB = {"is_stub", "proto", "release", "schema"}
-_SERVER = {"is_stub", "methods", "proto", "schema", "start", "stop"}
+_SERVER = {"blocking", "is_stub", "methods", "proto", "schema", "start", "stop", "thread"}
 _ARGUMENT = {"runtime", "self"}
 
 

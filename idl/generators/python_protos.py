@@ -175,7 +175,7 @@ class Protos:
             kind = f"{self.types.visible('runtime')}.ArgumentStream[{hint}]" if field is stream else hint
             shown.append(f"{argument_name(field.name)}: {kind}")
         if result is not None and result.kind == "Stream":
-            answer = f"AsyncIterator[{self.types.hint(result.of[0], send=True)}]"
+            answer = f"{self.types.visible('runtime')}.Items[{self.types.hint(result.of[0], send=True)}]"
         else:
             answer = f"{self.types.visible('runtime')}.Answer[{self._answer(result, send=True)}]"
         body = f"return runtime.missing({self.constant(proto, method)})"

@@ -22,6 +22,7 @@ TRAILING = True
 PROGRAM = "program"
 FILESYSTEM = "filesystem"
 _LABEL = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
+INSIDE = (ProcessKind.PLUGIN, ProcessKind.THREAD)
 _ROLES = {"admin": Role.ADMIN, "member": Role.MEMBER}
 
 
@@ -45,6 +46,10 @@ def run(arguments: Namespace) -> int:
         where = status.label if name == SELF else f"{name}/{status.label}"
         state = status.state.name.lower() + (f": {status.reason}" if status.reason else "")
         out.show(plain(status), lambda: f"{where} is {state}")
+        if status.kind in INSIDE:
+            out.note(
+                f"{status.program} runs inside the node and may do whatever the node may: it is as safe as its package"
+            )
         return FAILED if status.state == ProcessState.FAILED else OK
 
     return attached(arguments, work, name)

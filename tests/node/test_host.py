@@ -24,11 +24,13 @@ from firefly.interfaces.core import (
 )
 from node.attachment import Program
 from node.home import Home
-from node.host import FAILURES, Process, ProcessHost, find_class
+from node.host import BACK_OFF, FAILURES, Process, ProcessHost
 from node.program import find_program
 from node.store import DamagedStore, Store
 
 PLUGINS = """
+    import threading
+
     from firefly.interfaces.core import ResourceServer
 
     log = []
@@ -66,6 +68,40 @@ PLUGINS = """
             import trio
 
             await trio.sleep_forever()
+
+    class Exiting(ResourceServer):
+        async def start(self, context):
+            import sys
+
+            sys.exit("not here")
+
+    class Leaving(ResourceServer):
+        async def start(self, context):
+            context.nursery.start_soon(self.work)
+
+        async def work(self):
+            import trio
+
+            try:
+                await trio.sleep_forever()
+            finally:
+                raise OSError("it does not want to go")
+
+    class Blocking(ResourceServer):
+        blocking = True
+
+        def start(self, context):
+            log.append(("start", threading.current_thread().name))
+
+        def stop(self):
+            log.append(("stop", threading.current_thread().name))
+
+    go, stuck = threading.Event(), threading.Event()
+
+    class Hanging(Blocking):
+        def start(self, context):
+            stuck.set()
+            go.wait(60)
 """
 ENTRY_POINTS = """
     [glow.processes]
@@ -75,6 +111,11 @@ ENTRY_POINTS = """
     fragile = glow_test_plugins:Fragile
     endless = glow_test_plugins:Endless
     missing = glow_test_plugins:Missing
+    exiting = glow_test_plugins:Exiting
+    leaving = glow_test_plugins:Leaving
+    blocking = glow_test_plugins:Blocking
+    hanging = glow_test_plugins:Hanging
+    list = glow_test_plugins:log
 """
 
 
@@ -249,6 +290,8 @@ BAD = [
     (Specification("mine", ProcessKind.PROGRAM, "bin/relative"), "the whole path"),
     (Specification("mine", ProcessKind.WASM, "steady"), "runs the kinds"),
     (builtin("steady", access=Role.GUEST), "lowest role"),
+    (builtin("exiting"), "SystemExit: not here"),
+    (builtin("list"), "no class of an interface's server"),
     (script("sys.exit('I am broken')"), "it exited with 1: I am broken"),
 ]
 
@@ -268,6 +311,49 @@ async def test_a_bad_label_is_refused(plugins: Any, running: Running) -> None:
     async with running() as host:
         with pytest.raises(InvalidArgument):
             await host.create(builtin("steady", "../etc"))
+
+
+async def test_which_kind_a_class_is_follows_from_the_class(plugins: Any, running: Running) -> None:
+    async with running() as host:
+        stranger = await host.create(builtin("steady", "one"))
+        blocking = await host.create(builtin("blocking", "two"))
+        assert stranger.status().kind is ProcessKind.PLUGIN
+        assert blocking.status().kind is ProcessKind.THREAD
+    async with running() as host:
+        assert [process.status().kind for process in host.processes.values()] == [
+            ProcessKind.PLUGIN,
+            ProcessKind.THREAD,
+        ]
+    assert plugins.count(("start", "glow two")) == plugins.count(("stop", "glow two")) == 2
+
+
+async def test_a_process_that_fails_while_it_is_ended_ends_alone(
+    plugins: Any, running: Running, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with running() as host:
+        process = await host.create(builtin("leaving"))
+        assert (await host.kill(process)).state is ProcessState.STOPPED
+        assert (await host.create(builtin("bare"))).state is ProcessState.RUNNING
+    assert "it does not want to go" in caplog.text
+
+
+async def test_a_process_whose_thread_is_stuck_is_not_started_beside_it(
+    plugins: Any, running: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    module: Any = sys.modules["glow_test_plugins"]
+    monkeypatch.setattr("node.host.START_TIME", 0.2)
+    monkeypatch.setattr("firefly.runtime.thread.STOP_TIME", 0.1)
+    monkeypatch.setattr("firefly.runtime.thread.LONG", 0.0)
+    async with running() as host:
+        host._launch(process := Process(bytes(16), builtin("hanging")))
+        await until(lambda: process.state is ProcessState.WAITING)
+        assert process.status().reason.startswith("it did not serve within 0 s; busy in start for ")
+        module.stuck.clear()
+        await trio.sleep(BACK_OFF[0] * 2)
+        assert (process.restarts, module.stuck.is_set()) == (0, False)
+        module.go.set()
+        await until(lambda: process.state is ProcessState.RUNNING)
+        assert (process.restarts, process.status().reason) == (1, "")
 
 
 async def test_a_failing_process_is_started_again_with_growing_pauses_and_then_given_up(
@@ -409,11 +495,6 @@ async def test_a_damaged_specification_is_a_typed_error(home: Home, running: Run
 def test_programs_are_found_like_a_shell_does() -> None:
     assert os.path.isabs(find_program("sh"))
     assert find_program(sys.executable) == sys.executable
-
-
-def test_a_class_that_is_no_entry_point_is_not_loaded() -> None:
-    with pytest.raises(BadSpecification, match="os:system"):
-        find_class("os:system")
 
 
 def test_a_status_is_what_the_specification_says() -> None:

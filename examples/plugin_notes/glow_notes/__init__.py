@@ -1,0 +1,1 @@
+"""Notes that every device of yours can write: an example of a plugin for Glow."""

@@ -1,0 +1,1 @@
+"""Measures a disk and keeps the readings: an example of a process for Glow whose handlers block."""
