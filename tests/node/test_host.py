@@ -347,7 +347,7 @@ async def test_a_process_whose_thread_is_stuck_is_not_started_beside_it(
     async with running() as host:
         host._launch(process := Process(bytes(16), builtin("hanging")))
         await until(lambda: process.state is ProcessState.WAITING)
-        assert process.status().reason.startswith("it did not serve within 0 s; busy in start for ")
+        assert process.status().reason.startswith("it did not serve within 0.2 s; busy in start for ")
         module.stuck.clear()
         await trio.sleep(BACK_OFF[0] * 2)
         assert (process.restarts, module.stuck.is_set()) == (0, False)
