@@ -1,4 +1,4 @@
-"""From checked libraries to the files of their stubs.
+"""From checked libraries to the files of their stubs and schemas.
 
 `python -m idl.generate` writes the generated files of this repository; with `--check` it only says which are stale.
 """
@@ -11,7 +11,7 @@ from pathlib import Path
 
 from idl.checker import check_files
 from idl.compiler import compile_library
-from idl.generators import python
+from idl.generators import python, schema
 from idl.generators.python_names import NameClash, module_name
 from idl.loader import OURS, SUFFIX, Library
 from idl.report import Report
@@ -26,6 +26,17 @@ BESIDE = (
     (EXAMPLES / "thread_sensor" / "glow_sensor",) * 2,
 )
 """Folders of interfaces that are not ours, and where their stubs go; a wheel has neither."""
+JAVASCRIPT = EXAMPLES / "javascript"
+
+
+def schemas(libraries: Iterable[Library], folder: Path) -> dict[Path, str]:
+    """The files of compiled schemas, each complete in itself, and what is in them."""
+    return {
+        folder / f"{module_name(library.name)}.schema.json": schema.generate(
+            compile_library(library), _file_name(library)
+        )
+        for library in libraries
+    }
 
 
 def generate(libraries: Iterable[Library], folder: Path) -> dict[Path, str]:
@@ -58,13 +69,17 @@ def _reached(libraries: Iterable[Library], ours: bool = False) -> list[Library]:
 
 def stubs() -> dict[Path, str]:
     """The generated files of this repository and what must be in them. Raises InvalidSource."""
-    files: dict[Path, str] = {}
+    files = schemas(_checked(JAVASCRIPT), JAVASCRIPT)
     for source, target in ((OURS, TARGET), *BESIDE):
-        report = Report()
-        libraries = check_files(sorted(source.glob(f"*{SUFFIX}")), report)
-        report.raise_errors()
-        files |= generate(libraries, target)
+        files |= generate(_checked(source), target)
     return files
+
+
+def _checked(folder: Path) -> list[Library]:
+    report = Report()
+    libraries = check_files(sorted(folder.glob(f"*{SUFFIX}")), report)
+    report.raise_errors()
+    return libraries
 
 
 def main(arguments: list[str]) -> int:

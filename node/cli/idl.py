@@ -2,6 +2,7 @@
 
 glow idl check FILE…                            0 if there is no error, else 1
 glow idl generate --to python [-o DIR] FILE…    also the libraries that they import
+glow idl generate --to schema [-o DIR] FILE…    as JSON, for programs in any language
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 NAME = "idl"
 HELP = "check interfaces and generate their stubs"
-BANNER = "# Made from "
+BANNERS = b"# Made from ", b'{"made":"Made from '
 """How a file begins that may be written over."""
 
 
@@ -37,7 +38,9 @@ def configure(parser: ArgumentParser) -> None:
 
     action("check", "show every error of the files, with line and fix")
     generating = action("generate", "write the stubs of the files")
-    generating.add_argument("--to", choices=["python"], required=True, help="the language of the stubs")
+    generating.add_argument(
+        "--to", choices=["python", "schema"], required=True, help="stubs in Python, or the compiled schema as JSON"
+    )
     generating.add_argument("-o", "--output", type=Path, default=Path(), metavar="DIR", help="where they go (here)")
 
 
@@ -54,7 +57,7 @@ def run(arguments: Namespace) -> int:
     if report.errors:
         output.note(_summary(report, len(arguments.files)) + "; nothing was written")
         return 1
-    return _generate(libraries, arguments.output, output)
+    return _generate(libraries, arguments.to, arguments.output, output)
 
 
 def _check(report: Report, output: Output, files: int) -> int:
@@ -85,13 +88,13 @@ def _summary(report: Report, files: int) -> str:
     return f"{' and '.join(counts) or 'no errors'} in {files} file{'s' * (files != 1)}"
 
 
-def _generate(libraries: list[Library], folder: Path, output: Output) -> int:
+def _generate(libraries: list[Library], to: str, folder: Path, output: Output) -> int:
     from firefly.errors import GlowError
-    from idl.generate import generate
+    from idl.generate import generate, schemas
     from idl.generators.python_names import NameClash
 
     try:
-        files = generate(libraries, folder)
+        files = schemas(libraries, folder) if to == "schema" else generate(libraries, folder)
     except NameClash as error:
         raise GlowError("no Python stubs can be made of this", cause=str(error), hint="rename one") from None
     for path in files:
@@ -106,5 +109,6 @@ def _generate(libraries: list[Library], folder: Path, output: Output) -> int:
 def _may_write(path: Path) -> None:
     """Raises FileExistsError if the file is somebody's own work."""
     with contextlib.suppress(FileNotFoundError), path.open("rb") as file:
-        if file.read(len(BANNER)) not in (BANNER.encode(), b""):
+        begins = file.read(max(map(len, BANNERS)))
+        if begins and not begins.startswith(BANNERS):
             raise FileExistsError(17, "it was not made by `glow idl generate`, so it is not written over", str(path))
