@@ -145,6 +145,7 @@ def run(check: Checks, folder: Path, work: Path, laptop: Device, relay: Device, 
     files(check, folder, work, inbox, laptop)
     keys(check, laptop)
     guestbook(check, laptop)
+    javascript(check, laptop, nas)
     look(check, laptop)
     survive(check, laptop, nas, inbox)
 
@@ -217,6 +218,19 @@ def guestbook(check: Checks, laptop: Device) -> None:
     check("a declared error came back as one", not rude)
     entries = laptop.json("call", "nas/guestbook.entries")
     check("the example process keeps entries", [entry["name"] for entry in entries] == ["laptop"])
+
+
+def javascript(check: Checks, laptop: Device, nas: Device) -> None:
+    """A process in another language, written from docs/concepts/wire.md."""
+    if shutil.which("node") is None:
+        print("\n  skipped: a process in JavaScript, since there is no Node.js (`node`) on this device")
+        return
+    nas.glow("create", "program", "--label", "dice", "--", "node", str(HERE / "javascript" / "dice.mjs"))
+    until(lambda: "dice" in laptop.glow("ls", "nas"))
+    rolls = laptop.json("call", "nas/dice.roll", "count=100")
+    check("a process in JavaScript threw 100 dice", len(rolls) == 100 and set(rolls) <= set(range(1, 7)))
+    wrong = laptop.glow("call", "nas/dice.roll", "sides=1", check=False)
+    check("its declared error came back as one", not wrong)
 
 
 def look(check: Checks, laptop: Device) -> None:
