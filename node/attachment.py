@@ -29,6 +29,7 @@ from firefly.attachment import (
 )
 from firefly.calls import IncomingCall
 from firefly.errors import BadMessage, CallCancelled, Denied, GlowError, Interrupted, ProtocolError, encode_error
+from firefly.interfaces.core import Description, ResourceServer
 from firefly.link import FrameReader
 from firefly.messages import Notify, Request
 from firefly.packet import INTERACTIVE
@@ -47,6 +48,8 @@ STALLED = 10.0
 """Seconds that an attached program may leave what waits for it unread."""
 CHECK_INTERVAL = 2.0
 MAX_REGISTERED = 1024
+(DESCRIBE,) = ResourceServer.methods
+"""Answered here, from what the program registered: no program needs to know of it."""
 
 
 @dataclass
@@ -75,6 +78,11 @@ class AttachedResource(ForwardedObject):
 
     def request(self, conversation: Conversation, lane: int, request: Request, caller: Any) -> IncomingCall | None:
         check_access(caller, self.access)
+        if request.selector == DESCRIBE.selector and self.schema:
+            conversation.release_all(request.capabilities)
+            described = DESCRIBE.result_codec.encode(Description(self.proto, self.schema))
+            conversation.answer(lane, request.call, described)
+            return None
         return super().request(conversation, lane, request, caller)
 
 

@@ -9,10 +9,11 @@ import { encode, Encoded, Reader } from "./messagepack.mjs";
 const VERSION = 1;
 const MAX_FRAME = 2 ** 20 + 2 * 2 ** 16;
 const WINDOW = 256 * 2 ** 10; // room for notifications, and for the items of a stream, in bytes
-const REQUEST = 1, RESULT = 2, ERROR = 3, NOTIFY = 4, CANCEL = 5, ITEM = 6, CREDIT = 8, FRAGMENT = 9;
+const REQUEST = 1, RESULT = 2, ERROR = 3, NOTIFY = 4, CANCEL = 5, ITEM = 6, CREDIT = 8;
 const ATTACH = 13, REGISTER = 14, ATTACHED = 15, REGISTERED = 16;
 const ARGUMENTS = 0, RESULTS = 1;
-const NO_SUCH_RESOURCE = 2, NO_SUCH_METHOD = 3, INVALID_ARGUMENT = 5, CALL_CANCELLED = 8, INTERNAL = 11;
+const NO_SUCH_RESOURCE = 2, NO_SUCH_METHOD = 3, INVALID_ARGUMENT = 5, TOO_LARGE = 6, CALL_CANCELLED = 8,
+  DEADLINE_EXCEEDED = 9, INTERNAL = 11;
 const NIL = new Encoded(Buffer.from([0xc0]));
 
 /** An error that a method declares: `name` is `library.Error`, `fields` are its values in their order. */
@@ -119,9 +120,8 @@ class Attachment {
       case ATTACHED: return this.attached(rest);
       case REGISTERED: return this.registered(rest);
       case REQUEST: return void this.requested(rest);
-      case CANCEL: return this.calls.get(rest[0])?.abort.abort();
+      case CANCEL: return this.calls.get(rest[0])?.abort.abort(new System(CALL_CANCELLED, "the caller gave up"));
       case CREDIT: return this.calls.get(rest[0])?.room.add(rest[2]);
-      case FRAGMENT: throw new RangeError("this program takes no values above 64 KiB");
       default: return; // nothing that concerns a program which only serves
     }
   }
@@ -137,9 +137,11 @@ class Attachment {
 
   // --- calls
 
-  async requested([number, resource, selector, , , given, , caller]) {
+  async requested([number, resource, selector, deadline, , given, , caller]) {
     const call = { room: new Room(), abort: new AbortController() };
     const { signal } = call.abort;
+    const late = new System(DEADLINE_EXCEEDED, "the deadline passed");
+    const timer = deadline === null ? undefined : setTimeout(() => call.abort.abort(late), deadline / 1000);
     this.calls.set(number, call);
     try {
       const method = this.find(resource, selector);
@@ -147,11 +149,12 @@ class Attachment {
       const result = this.handlers[method.name](...this.arguments(method, given), { caller, signal });
       if (streams) await this.stream(number, call, result);
       const value = streams ? NIL : ((await result) ?? null);
-      if (signal.aborted) throw new System(CALL_CANCELLED, "the caller gave up");
+      if (signal.aborted) throw signal.reason;
       this.say([RESULT, number, value]);
     } catch (error) {
       this.say([ERROR, number, ...this.describe(error)]); // each call has a last word, also one that was given up
     } finally {
+      clearTimeout(timer);
       this.calls.delete(number);
     }
   }
@@ -179,6 +182,7 @@ class Attachment {
 
   /** Trailing defaults stand for what is missing; what is too much was added later, and is ignored. */
   arguments(method, given) {
+    if (!Array.isArray(given)) throw new System(TOO_LARGE, "this program takes no values above 64 KiB");
     const wanted = method.arguments ?? [];
     return wanted.map((argument, index) => {
       const value = index < given.length ? given[index] : argument.default?.[0];

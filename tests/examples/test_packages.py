@@ -48,9 +48,11 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 @pytest.fixture(scope="module")
 def nas(site: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Device]:
     device = first(tmp_path_factory.mktemp("devices"))
-    yield device
-    if device.node is not None:
-        device.stop()
+    try:
+        yield device
+    finally:
+        if device.node is not None:
+            device.stop()
 
 
 @asynccontextmanager
