@@ -12,12 +12,15 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import msgspec
 import pytest
 import trio
 
 import node
-from firefly.errors import Internal, InvalidArgument, NoSuchMethod
+from firefly.errors import DeadlineExceeded, Internal, InvalidArgument, NoSuchMethod, TooLarge
 from firefly.interfaces.core import ProcessKind, ProcessState, Specification
+from firefly.runtime import Method
+from firefly.runtime.outgoing import PendingCall
 from idl.checker import check_files
 from idl.generate import generate
 from idl.report import Report
@@ -80,6 +83,26 @@ async def test_more_than_there_is_room_for_waits_for_credit(tmp_path: Path, tall
             if number % 500 == 0:
                 await stub.add("0", 0)  # a call is Busy while over 1,024 messages wait for the program
         assert sum(word.count for word in await stub.words()) == 30_000
+
+
+async def test_a_deadline_ends_a_stream_and_a_value_may_be_too_large(tmp_path: Path, tally: Any) -> None:
+    async with running(tmp_path) as glow:
+        stub = await glow.open("self/tally", tally.Tally)
+        peer = await stub._reach()
+        call = PendingCall(peer, next(method for method in tally.TallyServer.methods if method.name == "follow"))
+        peer.call(call, stub._resource, call._method.selector, b"\x90", 50_000)  # µs; nobody but the program ends it
+        with pytest.raises(DeadlineExceeded):
+            await call.wait()
+        with pytest.raises(TooLarge):
+            await stub._call(_unbounded(tally), ("x" * 200_000, 1))
+        assert await stub.words() == []
+
+
+def _unbounded(tally: Any) -> Method:
+    """The method `add` as a caller has it whose interface knows of no bound."""
+    add = next(method for method in tally.TallyServer.methods if method.name == "add")
+    arguments = msgspec.defstruct("Unbounded", [("word", str), ("times", int)], array_like=True)
+    return Method("add", add.path, add.selector, arguments, tally.Word)
 
 
 async def test_a_stream_that_is_given_up_ends_and_the_rest_goes_on(tmp_path: Path, tally: Any) -> None:
