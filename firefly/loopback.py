@@ -9,6 +9,9 @@ from firefly.packet import BULK, INTERACTIVE
 from firefly.rpc import Conversation, Dispatcher
 
 RECORD = 65_536
+ROUND_TRIP = 0.02
+"""Seconds; a few turns of a busy loop. Windows that are used up as fast as that grow, so that a stream inside one OS
+process keeps pace with what a link brings."""
 
 
 class Loopback:
@@ -24,8 +27,8 @@ class Loopback:
         owner_is: Any = None,
     ) -> None:
         """`caller_is` is what the owner's dispatcher knows the caller by, `owner_is` the other way round."""
-        self.caller = Conversation(calling, odd=True, wake=self._wake, now=now, round_trip=lambda: 1e-3, peer=owner_is)
-        self.owner = Conversation(owning, odd=False, wake=self._wake, now=now, round_trip=lambda: 1e-3, peer=caller_is)
+        self.caller = Conversation(calling, odd=True, wake=self._wake, now=now, round_trip=_round_trip, peer=owner_is)
+        self.owner = Conversation(owning, odd=False, wake=self._wake, now=now, round_trip=_round_trip, peer=caller_is)
         self._pumping = False
 
     def _wake(self, _: int) -> None:
@@ -50,3 +53,7 @@ class Loopback:
     def close(self) -> None:
         self.caller.close()
         self.owner.close()
+
+
+def _round_trip() -> float:
+    return ROUND_TRIP

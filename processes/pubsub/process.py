@@ -20,7 +20,7 @@ from processes.pubsub.topic import Topic
 MAX_NAME = 256
 """Bytes of a topic's name in UTF-8."""
 MAX_PAGE = 1000
-MESSAGES, SIZE = 65_536, 8 * 10**6
+MESSAGES, SIZE = 131_072, 16 * 10**6
 """What a topic keeps unless it is configured otherwise; bytes."""
 TOPICS, MEMORY = 1024, 64 * 10**6
 HINT = "glow create pubsub --label news messages=1000 size=4M topics=100 memory=64M"
