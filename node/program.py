@@ -31,8 +31,11 @@ KEPT_LINES, MAX_LINE = 20, 1000
 """What is kept of a program's standard error, for the reason of its end."""
 
 Registered = Callable[[AttachedResource], None]
-Attach = Callable[[socket.socket, Program, Registered], Awaitable[None]]
-"""Serves the node's end of the socketpair, which it owns from then on, until the program has left."""
+Attach = Callable[[socket.socket, Program, Registered], Awaitable[str]]
+"""Serves the node's end of the socketpair, which it owns from then on, until the program has left.
+
+Returns what the program did wrong, if that is why it was detached: it is ended then.
+"""
 
 
 def find_program(name: str) -> str:
@@ -56,13 +59,14 @@ async def run_program(
     ours, child = await _start(command, program)
     started(child.pid)
     output = _Output(child)
-    left = False
+    fault = ""
 
     async def serve(scope: trio.CancelScope) -> None:
-        nonlocal left
-        await attach(ours, program, registered)
-        await trio.sleep(STOP_TIME)
-        left = True
+        nonlocal fault
+        wrong = await attach(ours, program, registered)
+        if not wrong:
+            await trio.sleep(STOP_TIME)
+        fault = wrong or "it left its node and did not end"
         scope.cancel()
 
     try:
@@ -75,7 +79,7 @@ async def run_program(
             nursery.cancel_scope.cancel()
     finally:
         await _end(child)
-    return "it left its node and did not end" if left else _reason(child.returncode, output.last)
+    return fault or _reason(child.returncode, output.last)
 
 
 async def _start(command: list[str], program: Program) -> tuple[socket.socket, trio.Process]:
@@ -100,7 +104,10 @@ async def _start(command: list[str], program: Program) -> tuple[socket.socket, t
 
 
 class _Output:
-    """The last lines that a program wrote to its standard error. The rest is dropped, so writing never blocks it."""
+    """The last lines with anything in them that a program wrote to its standard error.
+
+    The rest is dropped, so writing never blocks it.
+    """
 
     def __init__(self, child: trio.Process) -> None:
         self._child = child
@@ -109,18 +116,21 @@ class _Output:
 
     @property
     def last(self) -> str:
-        """The last line with anything in it, which of a Python program that failed is the exception."""
-        return next((line for line in reversed(self._lines) if line.strip()), "")
+        """Of a Python program that failed it is the exception."""
+        return self._lines[-1] if self._lines else ""
 
     async def collect(self) -> None:
         assert self._child.stderr is not None
         rest = b""
         async for data in self._child.stderr:
             *lines, rest = (rest + data).split(b"\n")
-            self._lines.extend(_text(line) for line in lines)
+            self._keep(*lines)
             rest = rest[-MAX_LINE:]
-        self._lines.append(_text(rest))
+        self._keep(rest)
         self.complete.set()
+
+    def _keep(self, *lines: bytes) -> None:
+        self._lines.extend(_text(line) for line in lines if line.strip())
 
 
 def _text(line: bytes) -> str:

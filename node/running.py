@@ -102,10 +102,10 @@ async def _running(home: Home, store: Store, listen: Sequence[str] | None) -> As
         doorkeeper = Doorkeeper(node)
         glow = RunningNode(node, doorkeeper, stopped)
 
-        async def attach(sock: socket.socket, program: Program, registered: Callable[[AttachedResource], None]) -> None:
+        async def attach(sock: socket.socket, program: Program, registered: Callable[[AttachedResource], None]) -> str:
             attachment = Attachment(node.peers, sock, program=program)
             attachment.on_registered = registered
-            await attachment.run()
+            return await attachment.run()
 
         async with trio.open_nursery() as supervised:
             host = ProcessHost(home, store, node.peers.host, supervised, glow, attach, node.describe_soon)

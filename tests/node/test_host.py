@@ -138,7 +138,7 @@ class Entry:
     proto = "test.Program"
 
 
-async def attach(sock: socket.socket, program: Program, registered: Callable[[Any], None]) -> None:
+async def attach(sock: socket.socket, program: Program, registered: Callable[[Any], None]) -> str:
     """Waits for the token, then for the end of the stream: the smallest node that a program can attach to."""
     sock.setblocking(False)
     stream = trio.SocketStream(trio.socket.from_stdlib_socket(sock))
@@ -147,6 +147,7 @@ async def attach(sock: socket.socket, program: Program, registered: Callable[[An
             registered(Entry())
         while await stream.receive_some(64):
             """Whatever else it says."""
+    return ""
 
 
 ATTACH = """
