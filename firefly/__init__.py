@@ -5,10 +5,12 @@
     deadline                  a time limit for the calls of a block
     wait                      for handlers that block: calls others, and waits for the answer
     errors                    every error, in one tree
+    programs                  what a process inside the node starts as `context.programs`
 
 From the bottom up: keys, address, packet, envelope (what things are) · noise, hello, sealing, link (one connection) ·
-lane, session, sessions (end to end) · messages, outbox, fragments, credit, rpc (calls and streams) · runtime (as trio
-tasks) · attachment, transport, client (programs of this device). Everything below runtime is sans-I/O but transport.
+flow, lane, session, sessions (end to end) · messages, outbox, fragments, credit, rpc (calls and streams) · runtime (as
+trio tasks) · attachment, transport, client (programs of this device). Everything below runtime is sans-I/O but
+transport.
 Interfaces' stubs are in firefly.interfaces. Nothing here imports a node.
 """
 

@@ -37,8 +37,8 @@ from firefly.packet import BULK, INTERACTIVE
 from firefly.rpc import Conversation, Dispatcher
 
 VERSION = 1
-ATTACHES, LINKS = b"a", b"l"
-"""The first byte on the unix socket: what follows is an attachment, or a link."""
+ATTACHES, LINKS, PIPES = b"a", b"l", b"p"
+"""The first byte on the unix socket: what follows is an attachment, a link, or a link that comes through a command."""
 RECORD = 65_536
 MAX_SCHEMA = 2**20
 """Bytes of the schema that is registered with a resource."""

@@ -4,13 +4,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, cast
 
 from msgspec import Raw
 
 from firefly.credit import START, Window
 from firefly.errors import GlowError
-from firefly.messages import ARGUMENTS, RESULTS, Capabilities, End
+from firefly.messages import ARGUMENTS, RESULTS, Capabilities, End, Item, join
 
 if TYPE_CHECKING:
     from firefly.rpc import Conversation
@@ -41,6 +42,11 @@ class Call:
         """Sends one item. The caller has checked that `credit` is positive."""
         self.credit -= len(value)
         self.conversation.send_item(self, value, capabilities)
+
+    def send_items(self, values: Sequence[Raw], size: int) -> None:
+        """Sends items that fit one message and have `size` bytes. The same has been checked."""
+        self.credit -= size
+        self.conversation.append(self.lane, Item(self.number, self.sends, cast(list[Raw], join(values))), size)
 
     def open_window(self, start: int = START) -> None:
         """Gives room for items from the peer. A stream of results starts with room, one of arguments without."""

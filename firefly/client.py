@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import trio
 
@@ -36,6 +36,7 @@ from firefly.transport import FramedSocket
 
 if TYPE_CHECKING:
     from firefly.interfaces.core import Location, Node
+    from firefly.programs import Programs
 
 T = TypeVar("T")
 StubType = TypeVar("StubType", bound=Stub)
@@ -78,7 +79,10 @@ class Glow:
 
 @dataclass
 class Context:
-    """What a process is given at its start. `folder` is its own and kept; `nursery` ends with the process."""
+    """What a process is given at its start. `folder` is its own and kept; `nursery` ends with the process.
+
+    `programs` starts programs that belong to the process; None outside of a node.
+    """
 
     id: bytes
     label: str
@@ -87,6 +91,7 @@ class Context:
     nursery: trio.Nursery
     node: Glow | None = None
     capabilities: list[Any] = field(default_factory=list)
+    programs: Programs | None = None
 
 
 class _Question:
@@ -149,6 +154,11 @@ class Attachment:
             self.ended.set()
             self._pump.close()
 
+    async def watch(self) -> NoReturn:
+        """Waits until the node goes away; raises why."""
+        await self.ended.wait()
+        raise self.conversation.closed or Interrupted("the node has stopped")
+
     async def _ask(self, message: Any, size: int, wants: type[T], server: Server | None = None) -> T:
         """The node's answer. Raises what ended the attachment."""
         question = _Question(wants, server)
@@ -206,18 +216,19 @@ class Attachment:
 @asynccontextmanager
 async def connect(home: Path | str | None = None) -> AsyncIterator[Glow]:
     """Attaches to the node that runs at `home` (default: GLOW_HOME, or the user's). Raises NoNode if there is none."""
-    sock = await _dial(default_home() if home is None else Path(home))
+    sock = dial_node(default_home() if home is None else Path(home))
     async with _attached(sock, b"") as attachment:
         assert attachment.attached is not None
         yield Glow(attachment, attachment.address, attachment.attached.key)
 
 
-async def _dial(home: Path) -> socket.socket:
+def dial_node(home: Path, purpose: bytes = ATTACHES) -> socket.socket:
+    """A connection to the control socket of the node at `home`, which has been told what for. Raises NoNode."""
     path = socket_path(home)
     sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
         sock.connect(os.fspath(path))
-        sock.sendall(ATTACHES)
+        sock.sendall(purpose)
     except OSError as error:
         sock.close()
         raise NoNode(
@@ -252,7 +263,7 @@ def serve(process: type[Any], *, label: str | None = None) -> None:
 async def _serve(process: type[Any], label: str) -> None:
     descriptor = os.environ.pop(DESCRIPTOR, None)
     token = bytes.fromhex(os.environ.pop(TOKEN, ""))
-    sock = socket.socket(fileno=int(descriptor)) if descriptor else await _dial(default_home())
+    sock = socket.socket(fileno=int(descriptor)) if descriptor else dial_node(default_home())
     async with _attached(sock, token) as attachment:
         attached = attachment.attached
         assert attached is not None

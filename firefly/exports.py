@@ -31,14 +31,19 @@ class Export:
         self.keepers -= 1
         if self.keepers:
             return
-        released = getattr(self.server, "released", None)
-        if released is None:
-            return
-        thread = getattr(self.server, "thread", None)
-        if thread is None:
-            released()
-        else:
-            thread.post("released", released)
+        tell_released(self.server)
+
+
+def tell_released(server: Any) -> None:
+    """A peer has no copy of an object any more, or never got the one it was to have; told in the object's thread."""
+    released = getattr(server, "released", None)
+    thread = getattr(server, "thread", None)
+    if released is None:
+        return
+    if thread is None:
+        released()
+    else:
+        thread.post("released", released)
 
 
 class Exports(dict[bytes, Export]):

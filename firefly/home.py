@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import sys
 import tempfile
 from pathlib import Path
 
@@ -19,6 +20,23 @@ def default_home() -> Path:
     import platformdirs
 
     return Path(platformdirs.user_data_dir("glow", appauthor=False))
+
+
+def configuration_path(home: Path) -> Path:
+    """The configuration file of the node at `home`: in that folder, if somebody has named it.
+
+    Of the system's own home, where that system has configuration: `~/.config/glow` on Linux and on macOS (XDG), the
+    folder of application data on Windows.
+    """
+    import platformdirs
+
+    if home.absolute() != Path(platformdirs.user_data_dir("glow", appauthor=False)):
+        return home.absolute() / "config.toml"
+    if sys.platform == "win32":
+        return Path(platformdirs.user_config_dir("glow", appauthor=False)) / "config.toml"
+    from platformdirs.unix import Unix
+
+    return Path(Unix("glow", appauthor=False).user_config_dir) / "config.toml"
 
 
 def socket_path(home: Path) -> Path:

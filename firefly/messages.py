@@ -7,6 +7,7 @@ Arguments and values stay encoded here (`msgspec.Raw`): only the method's own co
 from __future__ import annotations
 
 import struct
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -136,7 +137,7 @@ _TRANSFER = struct.Struct(">BBI")
 MARK_SIZE = _TRANSFER.size
 
 
-def join(values: list[bytes]) -> Raw:
+def join(values: Sequence[bytes | Raw]) -> Raw:
     """A MessagePack array of values that are already encoded."""
     count = len(values)
     head = bytes((0x90 | count,)) if count < 16 else _ARRAY.pack(0xDD, count)

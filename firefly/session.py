@@ -16,8 +16,10 @@ from typing import Protocol
 from cryptography.exceptions import InvalidTag
 
 from firefly.acknowledgement import MAX_REASON, Ack, Acknowledging, Close, Ping, decode_control, encode_control
+from firefly.agreement import Agreement
 from firefly.epochs import COUNTER_BITS, EPOCH_MASK, Opening, Sealing
 from firefly.errors import BadRecord, GlowError, Interrupted
+from firefly.flow import CONTROL_LANE, PRIORITIES, Flow, Messages
 from firefly.lane import Receiving, Sending
 from firefly.packet import BULK, DATA, HEADER_SIZE, HOP_LIMIT, INTERACTIVE, QUOTED, VERSION
 from firefly.room import Room
@@ -25,9 +27,6 @@ from firefly.round_trip import RoundTrip
 from firefly.sealing import pack_nonce
 from firefly.window import Window
 
-CONTROL_LANE = 0
-PRIORITIES = (INTERACTIVE, INTERACTIVE, BULK, -1)
-"""The priority of each lane's packets; there is no lane 3."""
 RECORD = 65_536
 """Bytes of messages that are joined into one record; a bigger message goes alone."""
 MAX_HELD = 8 * 2**20
@@ -51,13 +50,6 @@ _FIRST_BYTE = VERSION << 4 | DATA
 _ADDED = HEAD_SIZE - HEADER_SIZE + TAG_SIZE
 
 
-class Messages(Protocol):
-    """What waits to be sent: rpc's outbox."""
-
-    def take(self, lane: int, budget: int) -> bytes | None: ...
-    def waiting(self, lane: int) -> bool: ...
-
-
 class Keeper(Protocol):
     """What a session needs of `Sessions`."""
 
@@ -70,23 +62,6 @@ class Keeper(Protocol):
     def confirmed(self, session: Session, now: float) -> None: ...
 
 
-class Flow:
-    """A lane of a session as the queue of a link sees it."""
-
-    __slots__ = ("_pull", "destination", "lane", "priority", "session")
-
-    def __init__(self, session: Session, lane: int) -> None:
-        self.session = session
-        self.lane = lane
-        self.destination = session.peer_address
-        self.priority = PRIORITIES[lane]
-        self._pull = session.next_control if lane == CONTROL_LANE else session.next_record
-
-    def next_packet(self, budget: int, now: float, link: object) -> bytes | None:
-        """A whole packet, sealed now; None while there is nothing to send, or no room in the window."""
-        return self._pull(self.lane, now, link)
-
-
 @dataclass(slots=True)
 class Counters:
     """Packets of a session. `forged`: did not open; `refused`: above a gap, and no room for it."""
@@ -97,22 +72,6 @@ class Counters:
     duplicates: int = 0
     refused: int = 0
     forged: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Agreement:
-    """What a handshake leads to. Keys are Ed25519 for `peer_key`, the record cipher's (`cipher`) for the others."""
-
-    own_address: bytes
-    peer_address: bytes
-    peer_key: bytes
-    peer_instance: bytes
-    index: int
-    peer_index: int
-    sealing_key: bytes
-    opening_key: bytes
-    cipher: int
-    initiator: bool
 
 
 class Session:
@@ -144,6 +103,7 @@ class Session:
         self._control_seen = -1
         self._control_quote = b""
         self._ping = False
+        self._hop: object = None
         self._close: str | None = None
         self._heard = self._asked = self._active = now
         self._owed_since = self._doubted_since = self._doubt_at = math.inf
@@ -400,6 +360,13 @@ class Session:
             sending.link_lost(link)
         self._keeper.due(self.next_deadline())
         self.announce()
+
+    def route_changed(self, hop: object) -> None:
+        """`hop` is where packets leave now, None if nowhere: the waits so far say nothing about a new path."""
+        before, self._hop = self._hop, hop
+        if hop is not None and hop is not before:
+            self.round_trip.path_changed()
+            self._keeper.due(self.next_deadline())
 
     # --- whether the peer has the session
 

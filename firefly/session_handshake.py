@@ -20,6 +20,7 @@ from enum import Enum, auto
 from typing import Protocol
 
 from firefly.address import address_of
+from firefly.agreement import Agreement
 from firefly.errors import BadHandshake
 from firefly.hello import choose_cipher, decode_hello, encode_hello
 from firefly.keys import NodeKey
@@ -27,7 +28,7 @@ from firefly.noise import HandshakeXX
 from firefly.packet import HANDSHAKE, HANDSHAKE_PREFIX, HEADER_SIZE, INTERACTIVE, pack_header
 from firefly.rate import Rate
 from firefly.sealing import offered
-from firefly.session import Agreement, Session
+from firefly.session import Session
 
 PROLOGUE = b"glow/1 session"
 STEP_1_SIZE = 256
@@ -76,6 +77,7 @@ class Handshake:
         self.began = self.until = now
         self.repeat_at = math.inf
         self.repeats = 0
+        self.hop: object = None
         addresses = key.address + peer if initiator else peer + key.address
         self._noise = HandshakeXX(key, PROLOGUE + addresses, initiator, random)
 
@@ -96,6 +98,11 @@ class Handshake:
         self.repeats += 1
         self.repeat_at = now + min(REPEAT * 2**self.repeats, MAX_REPEAT)
         return self.packet
+
+    def renewed(self, now: float) -> bytes:
+        """The same as the first of its repetitions: there is a new path."""
+        self.repeats = 0
+        return self.repeat(now)
 
     def read_question(self, payload: bytes, peer_index: int) -> None:
         """Takes step 1. Raises BadHandshake."""
@@ -267,6 +274,14 @@ class Handshakes:
 
     def link_lost(self, link: object) -> None:
         self._questions.forget(link)
+
+    def route_changed(self, hop_of: Callable[[bytes], object], now: float) -> None:
+        """Repeats at once what may have been lost for want of a route that is there now."""
+        for handshake in [other for other in self._by_index.values() if other.initiator]:
+            before, handshake.hop = handshake.hop, hop_of(handshake.peer_address)
+            if handshake.hop is not None and handshake.hop is not before:
+                self._owner.send(handshake.renewed(now))
+                self._owner.due(handshake.repeat_at)
 
     def _new_index(self) -> int:
         while True:

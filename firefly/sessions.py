@@ -12,7 +12,9 @@ from collections import Counter, deque
 from collections.abc import Callable, Hashable
 from typing import Protocol
 
+from firefly.agreement import Agreement
 from firefly.errors import BadHandshake, BadPacket, GlowError, Interrupted
+from firefly.flow import Flow, Messages
 from firefly.keys import NodeKey
 from firefly.packet import (
     DATA,
@@ -28,7 +30,7 @@ from firefly.packet import (
 )
 from firefly.rate import Rate
 from firefly.room import Room
-from firefly.session import Agreement, Flow, Messages, Session
+from firefly.session import Session
 from firefly.session_handshake import Handshake, Handshakes, State
 from firefly.window import Window, share
 
@@ -127,6 +129,12 @@ class Sessions:
         self._unknown.forget(link)
         for session in self.open_sessions():
             session.path_lost(link)
+
+    def routes_changed(self, hop_of: Callable[[bytes], object], now: float) -> None:
+        """Packets leave by other links than before, or can leave again: `hop_of(address)` tells by which, or None."""
+        self._handshakes.route_changed(hop_of, now)
+        for session in self._by_index.values():
+            session.route_changed(hop_of(session.peer_address))
 
     def peer_restarted(self, peer_address: bytes, instance: bytes, now: float) -> None:
         """A newer record of a node names another instance: the session with the old one is gone."""

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable
+from contextlib import suppress
+from typing import Protocol
 
 import trio
 
@@ -18,7 +20,21 @@ SMALL_READ, LARGE_READ = 72 * 2**10, 256 * 2**10
 WORK_LIMIT = 2**20
 """Bytes handled before other tasks get a turn."""
 
-_WOULD_BLOCK = (BlockingIOError, InterruptedError)
+WOULD_BLOCK = (BlockingIOError, InterruptedError)
+
+
+class Socket(Protocol):
+    """What is needed of a socket that does not block: a `socket.socket` has it, and so has what wraps one.
+
+    `recv` may give more than was asked for, so that nothing is left where the operating system cannot see it.
+    """
+
+    def setblocking(self, flag: bool, /) -> None: ...
+    def recv(self, size: int, /) -> bytes: ...
+    def send(self, data: memoryview, /) -> int: ...
+    def shutdown(self, how: int, /) -> None: ...
+    def fileno(self) -> int: ...
+    def close(self) -> None: ...
 
 
 class FramedSocket:
@@ -31,7 +47,7 @@ class FramedSocket:
 
     def __init__(
         self,
-        sock: socket.socket,
+        sock: Socket,
         next_frame: Callable[[], bytes | None],
         received: Callable[[bytes], None],
         full: Callable[[], bool] = lambda: False,
@@ -102,7 +118,7 @@ class FramedSocket:
                 data = memoryview(frame)
             try:
                 count = self._sock.send(data)
-            except _WOULD_BLOCK:
+            except WOULD_BLOCK:
                 count = 0
             except OSError as error:
                 self._fail(error)
@@ -155,7 +171,7 @@ class FramedSocket:
                 continue
             try:
                 data = sock.recv(size)
-            except _WOULD_BLOCK:
+            except WOULD_BLOCK:
                 since_turn = 0
                 await trio.lowlevel.wait_readable(sock)
                 continue
@@ -163,7 +179,7 @@ class FramedSocket:
                 return
             self.received_bytes += len(data)
             since_turn += len(data)
-            size = LARGE_READ if len(data) == size else SMALL_READ
+            size = LARGE_READ if len(data) >= size else SMALL_READ
             self._reading = True
             try:
                 self._received(data)
@@ -207,9 +223,15 @@ class FramedSocket:
         self._written = trio.Event()
         await self._written.wait()
 
-    def close(self) -> None:
-        """Ends `run`, if it is running, and closes the socket."""
+    def close(self, last: bytes = b"") -> None:
+        """Ends `run`, if it is running, and closes the socket.
+
+        `last` is said before, if the socket is idle and takes it: nobody waits for that.
+        """
         if self._sock.fileno() >= 0:
+            if last and not self._writing and self._rest is None and self._failed is None:
+                with suppress(OSError):
+                    self._sock.send(memoryview(last))
             self.closed = True
             self._wake_reader()
             trio.lowlevel.notify_closing(self._sock)

@@ -1,4 +1,4 @@
-"""From checked libraries to the files of their stubs and schemas.
+"""From checked libraries to the files of their stubs.
 
 `python -m idl.generate` writes the generated files of this repository; with `--check` it only says which are stale.
 """
@@ -11,7 +11,7 @@ from pathlib import Path
 
 from idl.checker import check_files
 from idl.compiler import compile_library
-from idl.generators import python, schema
+from idl.generators import python
 from idl.generators.python_names import NameClash, module_name
 from idl.loader import OURS, SUFFIX, Library
 from idl.report import Report
@@ -26,17 +26,8 @@ BESIDE = (
     (EXAMPLES / "thread_sensor" / "glow_sensor",) * 2,
 )
 """Folders of interfaces that are not ours, and where their stubs go; a wheel has neither."""
-JAVASCRIPT = EXAMPLES / "javascript"
-
-
-def schemas(libraries: Iterable[Library], folder: Path) -> dict[Path, str]:
-    """The files of compiled schemas, each complete in itself, and what is in them."""
-    return {
-        folder / f"{module_name(library.name)}.schema.json": schema.generate(
-            compile_library(library), _file_name(library)
-        )
-        for library in libraries
-    }
+DESCRIBED = (ROOT / "examples" / "javascript",)
+"""Folders of interfaces beside which their compiled form lies, for programs in other languages."""
 
 
 def generate(libraries: Iterable[Library], folder: Path) -> dict[Path, str]:
@@ -54,6 +45,13 @@ def generate(libraries: Iterable[Library], folder: Path) -> dict[Path, str]:
     return files
 
 
+def describe(libraries: Iterable[Library], folder: Path) -> dict[Path, str]:
+    """The compiled interfaces of libraries as JSON, each complete in itself, by the file that it goes to."""
+    return {
+        folder / f"{Path(_file_name(library)).stem}.json": compile_library(library).to_json() for library in libraries
+    }
+
+
 def _file_name(library: Library) -> str:
     return Path(library.source.name).name
 
@@ -69,15 +67,18 @@ def _reached(libraries: Iterable[Library], ours: bool = False) -> list[Library]:
 
 def stubs() -> dict[Path, str]:
     """The generated files of this repository and what must be in them. Raises InvalidSource."""
-    files = schemas(_checked(JAVASCRIPT), JAVASCRIPT)
+    files: dict[Path, str] = {}
     for source, target in ((OURS, TARGET), *BESIDE):
         files |= generate(_checked(source), target)
+    for folder in DESCRIBED:
+        files |= describe(_checked(folder), folder)
     return files
 
 
-def _checked(folder: Path) -> list[Library]:
+def _checked(source: Path) -> list[Library]:
+    """The libraries of a folder. Raises InvalidSource."""
     report = Report()
-    libraries = check_files(sorted(folder.glob(f"*{SUFFIX}")), report)
+    libraries = check_files(sorted(source.glob(f"*{SUFFIX}")), report)
     report.raise_errors()
     return libraries
 

@@ -7,6 +7,8 @@ router, queues, transit, liveness, routing/              packets, and where they
 links/         one file per transport                    peers         its conversations
 attachment, bridge                                       programs of this device
 host, node_process                                       its processes, and itself as one
+configuration/ what it is set to, and the history of that
+logs, metrics                                            what it and they said, what it counts
 cli/           one file per command
 """
 

@@ -183,6 +183,11 @@ class CertificateBook:
         held = dict.fromkeys(key for space, key, _ in self._held if space == namespace)
         return [key for key in held if self.find(namespace, key)]
 
+    def lapsed(self, namespace: bytes) -> list[Certificate]:
+        """Certificates of keys that have none that is valid now."""
+        held = {key: entry.certificate for (space, key, _), entry in self._held.items() if space == namespace}
+        return [certificate for key, certificate in held.items() if self.find(namespace, key) is None]
+
     def due_for_renewal(self, namespace: bytes) -> list[Certificate]:
         """Certificates that an administrator should sign anew."""
         due = self._clock() - RENEW_AFTER

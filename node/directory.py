@@ -179,6 +179,15 @@ class Directory:
     def described(self, key: bytes, contents: Contents) -> None:
         self._entry(key).contents = contents
 
+    def given_label(self, key: bytes) -> str:
+        """What a node was called last, whether or not its certificate is valid."""
+        return self._entry(key).label
+
+    def clashing(self, key: bytes) -> bool:
+        """Whether the node has a label that another one was given before."""
+        label = self._entry(key).label
+        return bool(label) and self._labelled()[label][0].key != key
+
     @property
     def clashes(self) -> dict[str, list[bytes]]:
         """By label, the keys of the nodes that cannot be called by it because another one was earlier."""

@@ -12,12 +12,14 @@ import trio
 from firefly.errors import BadMessage, GlowError, InvalidArgument, Unreachable
 from node.certificates import ADMIN
 from node.identity import check_label, keep, suggest_label
-from node.links import SHAREABLE
+from node.link_book import widened
+from node.links import SHAREABLE, scheme_of
 from node.links.link import Link
 from node.node import Node
 from node.pairing import (
     ASK,
     GRANT,
+    LIFETIME,
     REFUSE,
     Invite,
     InviteRefusedError,
@@ -63,6 +65,7 @@ class Doorkeeper:
     """The invites of a node, and the devices at its door."""
 
     def __init__(self, node: Node) -> None:
+        self.lifetime = LIFETIME
         self._node = node
         self._invites: dict[bytes, Invite] = {}
         self._asked: dict[bytes, Asked] = {}
@@ -82,18 +85,27 @@ class Doorkeeper:
     # --- inviting
 
     async def invite(self, name: str, role: int, lifetime: float, accept: bool) -> tuple[Invite, str]:
-        """A new invite, on disk when this returns, and its link. Raises Denied's kin if this node cannot invite."""
+        """A new invite, on disk when this returns, and its link; a lifetime of 0 s is the usual one, `self.lifetime`.
+
+        Raises Denied's kin if this node cannot invite.
+        """
         if name:
             check_label(name)
         if role == ADMIN:
             raise InvalidArgument("a new administrator needs the user key", hint="invite it as a member")
         if len(self._invites) >= MAX_INVITES:
             raise InvalidArgument(f"over {MAX_INVITES} invites are open", hint="wait until some have expired")
-        invite = new_invite(name, role, accept, time.time(), min(max(lifetime, 1.0), 30 * 86400.0))
+        addresses = [url for url in self._node.listening if scheme_of(url) in SHAREABLE]
+        if not addresses:
+            raise InvalidArgument(
+                "an invite would lead nowhere",
+                cause="this node listens at no address that another device could dial",
+                hint="start it so that it does: glow node --listen tcp://0.0.0.0:4747",
+            )
+        invite = new_invite(name, role, accept, time.time(), min(max(lifetime or self.lifetime, 1.0), 30 * 86400.0))
         packed = msgspec.msgpack.encode(invite)
         await self._node.store.run(lambda store: store.add_invite(invite.id, packed))
         self._invites[invite.id] = invite
-        addresses = [url for url in self._node.listening if url.partition(":")[0] in SHAREABLE]
         return invite, format_link(self._node.key.public, invite.secret, addresses)
 
     async def events(self, invite: bytes) -> AsyncIterator[Happened]:
@@ -235,7 +247,6 @@ class Doorkeeper:
         node = self._node
         send, receive = trio.open_memory_channel[tuple[int, bytes]](1)
         self._answers[link] = lambda step, body: send.send_nowait((step, body))
-        node.start_soon(node.links.carry, link)
         try:
             await link.up.wait()
             node.mesh.flooding.send_pair(link, ASK, make_ask(secret, link.hash, label))
@@ -261,8 +272,7 @@ class Doorkeeper:
                 keep(store, namespace, data, inviter)
             keep(store, namespace, joined.certificates[-1], node.key.public)
             keep(store, namespace, joined.name, node.key.public)
-            for address in addresses:
-                store.add_link(address, inviter)
+            store.set_links(widened(store.links(), addresses, inviter))
             if joined.secret:
                 store.set("namespace-key", joined.secret)
             store.set("namespace", namespace)

@@ -3,6 +3,7 @@
     node.key                the node key's seed (node/identity.py)
     state.sqlite            everything else that is kept (node/store.py)
     lock                    who holds the home: OS process and since when
+    config.toml             what it is set to; of the user's own node in the XDG folder instead (firefly/home.py)
     control.sock            where programs attach; elsewhere if that path is too long (firefly/home.py)
     processes/<id>/         a process's own folder
 
@@ -21,7 +22,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from firefly.errors import GlowError
-from firefly.home import default_home, socket_path
+from firefly.home import configuration_path, default_home, socket_path
 
 __all__ = ["Home", "HomeInUse", "UnsafeFolder", "default_home", "write_private"]
 
@@ -45,6 +46,7 @@ class Home:
         self.path = default_home() if path is None else Path(path).expanduser().absolute()
         self.key_file = self.path / "node.key"
         self.database = self.path / "state.sqlite"
+        self.configuration = configuration_path(self.path)
         self.socket = socket_path(self.path)
         self._lock_file = self.path / "lock"
 

@@ -4,8 +4,10 @@
     STARTING ── serves ──> RUNNING ── ends ──> WAITING ── back-off over ──> STARTING …
                                                   └── too many failures ──> FAILED
 
-One supervisor, this one. A process that ends, or does not serve within 30 s, is started again after 0.2 s, doubling to
-30 s; after 5 failures within 60 s it is given up until it is created anew or its node restarts. `glow ps` says why.
+One supervisor, this one. A process that ends, or does not serve within 30 s (the setting `processes.start`), is started
+again after 0.2 s, doubling to 30 s; after 5 failures within 60 s it is given up until it is created anew or its node
+restarts. `glow ps` says why. A program that belongs to a process is not given up, since its owner cannot create it
+anew, and ends with its owner.
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ import logging
 import os
 from collections import deque
 from collections.abc import Callable
+from contextvars import copy_context
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -21,9 +24,10 @@ import msgspec
 import trio
 
 from firefly.client import Context, Glow
-from firefly.errors import GlowError
+from firefly.errors import Denied, GlowError
 from firefly.interfaces.core import (
     BadSpecification,
+    LogLevel,
     NameTaken,
     ProcessKind,
     ProcessState,
@@ -39,6 +43,8 @@ from node.attachment import AttachedResource, Program
 from node.home import Home
 from node.identity import check_label
 from node.installed import Installed, find_class
+from node.logs import Log, running
+from node.owned import OwnedPrograms
 from node.program import Attach, find_program, run_program
 from node.store import DamagedStore, Store
 
@@ -58,9 +64,12 @@ class Process:
 
     id: bytes
     specification: Specification
+    owner: Process | None = None  # the process that it belongs to; then it is nowhere on disk
     state: ProcessState = ProcessState.STARTING
     reason: str = ""
     proto: str = ""
+    served: bool = False  # its last run came as far as that
+    restart_reason: str = ""  # its owner asked for the end that comes next
     restarts: int = 0
     started: datetime | None = None
     os_process: int | None = None
@@ -69,6 +78,8 @@ class Process:
     scope: trio.CancelScope = field(default_factory=trio.CancelScope)
     starting: trio.CancelScope = field(default_factory=trio.CancelScope)
     settled: trio.Event = field(default_factory=trio.Event)  # it served, or failed to, for the first time
+    serving: trio.Event = field(default_factory=trio.Event)  # it serves
+    down: trio.Event = field(default_factory=trio.Event)  # it does not any more
     ended: trio.Event = field(default_factory=trio.Event)
 
     def status(self) -> ProcessStatus:
@@ -100,11 +111,17 @@ class Process:
             self.starting.deadline = float("inf")
             self.state, self.reason, self.proto = ProcessState.RUNNING, "", proto
             self.started = datetime.now(UTC)
+            self.served = True
             self.settled.set()
+            self.serving.set()
+            self.down = trio.Event()
 
     def stopped(self, state: ProcessState, reason: str) -> None:
         self.state, self.reason = state, reason
         self.started = self.os_process = None
+        if self.serving.is_set():  # who waits for it goes on waiting
+            self.serving = trio.Event()
+        self.down.set()
         self.settled.set()
 
 
@@ -112,7 +129,7 @@ class ProcessHost:
     """All processes of a node. They run in `nursery`, whose end stops them.
 
     `resources` is the node's table, `attach` serves the socket of a program until it leaves, `changed` is called when
-    resources have come or gone.
+    resources have come or gone. `log` hears what becomes of the processes, and what they say.
     """
 
     def __init__(
@@ -124,8 +141,10 @@ class ProcessHost:
         glow: Glow,
         attach: Attach,
         changed: Callable[[], None],
+        log: Log | None = None,
     ) -> None:
         self.processes: dict[bytes, Process] = {}
+        self.start_time = START_TIME
         self._home = home
         self._store = store
         self._resources = resources
@@ -133,6 +152,8 @@ class ProcessHost:
         self._glow = glow
         self._attach = attach
         self._changed = changed
+        self._log = log or Log()
+        self._context = copy_context()  # a process must not inherit what the call that made it has set
 
     async def start(self) -> None:
         """Starts what the store knows; returns when each serves or has failed once, after 5 s at the latest."""
@@ -148,9 +169,7 @@ class ProcessHost:
         Raises NameTaken, InvalidArgument (a bad label), StoreFailed; BadSpecification for what cannot run, which is
         forgotten then.
         """
-        check_label(specification.label)
-        if any(process.specification.label == specification.label for process in self.processes.values()):
-            raise NameTaken(specification.label)
+        self._check_free(specification.label)
         process = Process(os.urandom(16), specification)
         self.processes[process.id] = process
         try:
@@ -170,13 +189,30 @@ class ProcessHost:
             raise BadSpecification(reason)
         return process
 
+    def start_owned(self, owner: Process, nursery: trio.Nursery, specification: Specification) -> Process:
+        """Starts a program that belongs to `owner`, and ends with its nursery. Raises NameTaken, InvalidArgument."""
+        self._check_free(specification.label)
+        process = Process(os.urandom(16), specification, owner)
+        self.processes[process.id] = process
+        nursery.start_soon(self._supervise, process)
+        return process
+
+    def _check_free(self, label: str) -> None:
+        check_label(label)
+        if any(process.specification.label == label for process in self.processes.values()):
+            raise NameTaken(label)
+
     async def kill(self, process: Process) -> ProcessStatus:
-        """Ends a process and forgets its specification; its folder stays. Raises StoreFailed, and it goes on then."""
+        """Ends a process and forgets its specification; its folder stays. Raises StoreFailed, and it goes on then;
+        Denied for a program that belongs to a process."""
+        if process.owner is not None:
+            owner = process.owner.specification.label
+            raise Denied(f"{process.specification.label} belongs to the process {owner}", hint=f"glow kill {owner}")
         await self._store.run(lambda store: store.remove_process(process.id))
         process.scope.cancel()
         await process.ended.wait()
         self.processes.pop(process.id, None)
-        process.stopped(ProcessState.STOPPED, "killed")
+        self._stopped(process, ProcessState.STOPPED, "killed")
         self._changed()
         return process.status()
 
@@ -185,14 +221,32 @@ class ProcessHost:
 
     def _launch(self, process: Process) -> None:
         self.processes[process.id] = process
-        self._nursery.start_soon(self._supervise, process)
+        self._context.copy().run(self._nursery.start_soon, self._supervise, process)
+
+    def _say(self, process: Process, level: LogLevel, what: str) -> None:
+        restarts = {"restarts": process.restarts} if process.restarts else {}
+        self._log.add(level, process.specification.label, "process", what, restarts)
+
+    def _running(self, process: Process, proto: str) -> None:
+        if process.state is ProcessState.STARTING:
+            process.running(proto)
+            self._say(process, LogLevel.INFO, f"running: it serves {proto}")
+        self._changed()
+
+    def _stopped(self, process: Process, state: ProcessState, reason: str) -> None:
+        process.stopped(state, reason)
+        level = {ProcessState.WAITING: LogLevel.WARNING, ProcessState.FAILED: LogLevel.ERROR}.get(state, LogLevel.INFO)
+        self._say(process, level, f"{state.name.lower()}: {reason}")
 
     async def _supervise(self, process: Process) -> None:
+        running.set((self._log, process.specification.label))
         try:
             with process.scope:
                 await self._keep_running(process)
                 await trio.sleep_forever()
         finally:
+            if process.owner is not None:
+                del self.processes[process.id]
             process.settled.set()
             process.ended.set()
 
@@ -203,13 +257,18 @@ class ProcessHost:
         while True:
             began = trio.current_time()
             reason = await self._run_once(process)
+            if process.restart_reason:
+                self._stopped(process, ProcessState.STARTING, process.restart_reason)
+                process.restart_reason = ""
+                process.restarts += 1
+                continue
             failures.append(trio.current_time())
-            if len(failures) == FAILURES and failures[-1] - failures[0] < FAILURE_TIME:
-                process.stopped(ProcessState.FAILED, f"given up after {FAILURES} failures in a minute: {reason}")
+            if process.owner is None and len(failures) == FAILURES and failures[-1] - failures[0] < FAILURE_TIME:
+                self._stopped(process, ProcessState.FAILED, f"given up after {FAILURES} failures in a minute: {reason}")
                 return
             if trio.current_time() - began > FAILURE_TIME:
                 delay = BACK_OFF[0]
-            process.stopped(ProcessState.WAITING, reason)
+            self._stopped(process, ProcessState.WAITING, reason)
             await trio.sleep(delay)
             if process.thread is not None:
                 await process.thread.ended.wait()  # two threads of one process must never meet in its folder
@@ -219,32 +278,34 @@ class ProcessHost:
 
     async def _run_once(self, process: Process) -> str:
         """Runs a process until it ends; returns why."""
+        process.served = False
         run = self._run_class if process.specification.kind in CLASSES else self._run_program
         try:
-            with trio.CancelScope(deadline=trio.current_time() + START_TIME) as process.starting:
+            with trio.CancelScope(deadline=trio.current_time() + self.start_time) as process.starting:
                 return await run(process)
         except BaseException as error:
             return reason_of(_own_failure(error))
-        return f"it did not serve within {START_TIME:.0f} s"
+        return f"it did not serve within {self.start_time:g} s"
 
     async def _run_class(self, process: Process) -> str:
         specification = process.specification
         if process.installed is None:
             process.found(await trio.to_thread.run_sync(find_class, specification.program))
         assert process.installed is not None
+        label = specification.label
 
         def context(nursery: trio.Nursery) -> Context:
             folder, configuration = self._home.process_folder(process.id), dict(specification.configuration)
-            return Context(process.id, specification.label, folder, configuration, nursery, self._glow)
+            programs = OwnedPrograms(self, process, nursery)
+            return Context(process.id, label, folder, configuration, nursery, self._glow, programs=programs)
 
         def opened(thread: HandlerThread) -> None:
             process.thread = thread
 
-        async with started(process.installed.load, specification.label, context, opened) as server:
+        async with started(process.installed.load, label, context, opened) as server:
             try:
-                self._resources.add(process.id, server, int(specification.access))
-                process.running(server.proto)
-                self._changed()
+                self._resources.add(process.id, server, int(specification.access), label)
+                self._running(process, server.proto)
                 await trio.sleep_forever()
             finally:
                 self._resources.remove(process.id)
@@ -257,19 +318,24 @@ class ProcessHost:
             token=os.urandom(16),
             resource=process.id,
             label=specification.label,
-            folder=str(self._home.process_folder(process.id)),
+            folder=str(self._home.process_folder((process.owner or process).id)),
             configuration=dict(specification.configuration),
             access=int(specification.access),
         )
 
         def registered(entry: AttachedResource) -> None:
-            process.running(entry.proto)
-            self._changed()
+            self._running(process, entry.proto)
 
         def started(number: int) -> None:
             process.os_process = number
 
-        return await run_program([path, *specification.arguments], program, self._attach, registered, started)
+        def said(lines: list[str], lost: int) -> None:
+            self._log.skip(lost)
+            for line in lines:
+                self._log.add(LogLevel.INFO, specification.label, "stderr", line)
+
+        command = [path, *specification.arguments]
+        return await run_program(command, program, self._attach, registered, started, said)
 
 
 def _own_failure(error: BaseException) -> BaseException:

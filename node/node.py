@@ -14,22 +14,26 @@ import trio
 
 from firefly.address import address_of
 from firefly.client import Glow
+from firefly.interfaces.core import LogLevel
 from firefly.keys import NodeKey
 from firefly.runtime import Caller, Workers
 from node.certificates import ADMIN, MEMBER, CertificateBook, certify
 from node.directory import Contents, Directory, DirectoryKind, NameKind, NamespaceKey, Resource, directory_statement
 from node.home import Home
+from node.http import Http
 from node.identity import check_label
 from node.keeper import Keeper
 from node.links.link import Link
 from node.links.manager import LinkManager
+from node.links.ports import Ports
+from node.logs import NODE, Log
 from node.peers import Peers
 from node.router import Router
 from node.routing import Mesh, MeshEvents, Refusal, TopologyFlow
 from node.store import Store
 from node.timer import Timer
 
-KIND_PENALTY = {"tcp": 0, "unix": 0, "memory": 0}
+KIND_PENALTY = {"tcp": 0, "unix": 0, "memory": 0, "pipe": 0, "websocket": 100}
 """µs that a link's kind adds to its cost."""
 DESCRIBE_DELAY = 0.05
 """Seconds that changes of the resource table are collected before the directory is told."""
@@ -50,6 +54,7 @@ class Node:
         self.instance = os.urandom(8)
         self.started = datetime.now(UTC)
         self.listening: list[str] = []
+        self.log = Log()
         self.namespace: bytes | None = None
         self.directories: dict[bytes, Directory] = {}
         self.own_resources: Callable[[], list[Resource]] = list
@@ -85,7 +90,9 @@ class Node:
         self.peers.resources_changed = self.describe_soon
         self.router.sessions = self.peers.sessions
         self.peers.sessions.earlier = self.timer.arm_at
-        self.links = LinkManager(key, self.instance, self.router, nursery, self)
+        self.http = Http(self.router.counters)
+        self.links = LinkManager(key, self.instance, self.router, nursery, self, Ports(home.path, self.http))
+        self.links.standing.failed = self._link_failed
         self.timer.timed |= {self.mesh, self.peers.sessions}
         self.glow = Glow(self.peers, key.address, key.public)
 
@@ -152,8 +159,7 @@ class Node:
         """
         link.close("paired; a link for the namespace follows")
         self.load()
-        for url, key in self.store.links():
-            self.links.keep(url, key)
+        self.links.standing.follow(self.store.links())
         self.describe_soon()
 
     def keep(self, kind: str, slot: bytes, identifier: bytes, data: bytes) -> None:
@@ -193,17 +199,37 @@ class Node:
         self.mesh.link_up(link, link.peer_key, namespaces, now)
         if namespaces or link in self.links.initiated:
             self._introduce(link)
+        self._announce(link)
         self.timer.arm(self.mesh)
         self.timer.arm(link)
         self.router.flush()
 
     def link_down(self, link: Link) -> None:
         now = trio.current_time()
+        if link.announced:
+            name = self.name_of(link.peer_address)
+            self._tell(LogLevel.WARNING, link.url, f"the link to {name} ended: {link.reason}")
         self.timer.timed.discard(link)
         self.mesh.link_down(link, now)
         self.peers.sessions.link_lost(link, now)
         self.timer.arm(self.mesh)
         self.router.flush()
+
+    def _announce(self, link: Link) -> None:
+        """Tells the log, once, of a link that is up; not of a stranger's, who could fill the log."""
+        if not link.announced and (link.certified or link in self.links.initiated):
+            link.announced = True
+            self._tell(LogLevel.INFO, link.url, f"a link to {self.name_of(link.peer_address)} is up")
+
+    def _link_failed(self, url: str, reason: str) -> None:
+        self._tell(LogLevel.WARNING, url, f"no link came about: {reason}")
+
+    def _tell(self, level: LogLevel, url: str, what: str) -> None:
+        self.log.add(level, NODE, "links", what, {"url": url})
+
+    def name_of(self, address: bytes) -> str:
+        """What a node is called, or the beginning of its address."""
+        return (self.directory.label_of(address) if self.directory is not None else "") or address.hex()[:8]
 
     def _introduce(self, link: Link) -> None:
         """Shows the neighbour our certificates, once."""
@@ -223,6 +249,7 @@ class Node:
 
     def _routes_changed(self) -> None:
         self.router.routes_changed()
+        self.peers.sessions.routes_changed(self.mesh.next_hop, trio.current_time())
 
     def _restarted(self, address: bytes, instance: bytes, now: float) -> None:
         self.peers.sessions.peer_restarted(address, instance, now)
@@ -238,6 +265,7 @@ class Node:
             self.mesh.link_certified(link, namespaces, now)
             if namespaces:
                 self._introduce(link)
+                self._announce(link)
         self.peers.forget_roles()
         self.timer.arm(self.mesh)
 

@@ -11,14 +11,21 @@ from typing import Any
 
 import trio
 
+from firefly.address import address_of
 from firefly.errors import Denied, InvalidArgument, NoSuchResource, Unreachable
 from firefly.interfaces import core
 from firefly.runtime import Caller, current_call
 from node.certificates import ADMIN, MEMBER
+from node.configuration.answers import Answers, local_user
+from node.configuration.history import Author
+from node.configuration.live import Configuration
 from node.directory import Directory, Entry, Resource
 from node.doorkeeper import Doorkeeper
 from node.host import ProcessHost
 from node.introductions import Introductions
+from node.link_book import UNCERTIFIED, LinkBook
+from node.links import kind_of
+from node.metrics import collect
 from node.node import Node, platform_name
 from node.pairing import Invite, InviteRefusedError
 
@@ -35,11 +42,20 @@ def glow_version() -> str:
 class NodeProcess(core.NodeServer):
     """Answers for the node itself. Reading is for members, changing for administrators, joining for the local user."""
 
-    def __init__(self, node: Node, processes: ProcessHost, doorkeeper: Doorkeeper, stop: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        node: Node,
+        processes: ProcessHost,
+        doorkeeper: Doorkeeper,
+        configuration: Configuration,
+        stop: Callable[[], None],
+    ) -> None:
         self._node = node
+        self._configuration = Answers(configuration)
         self._processes = processes
         self._doorkeeper = doorkeeper
         self._stop = stop
+        self._link_book = LinkBook(node, self._name)
         self._introductions = Introductions(node.peers.host, node.caller_of, node.start_soon)
 
     # --- looking
@@ -76,6 +92,7 @@ class NodeProcess(core.NodeServer):
             nodes=[self._summary(entry) for entry in self._entries()],
             links=self._links(),
             counters=dict(router),
+            lapsed=self._lapsed(),
         )
 
     def _entries(self) -> list[Entry]:
@@ -94,7 +111,33 @@ class NodeProcess(core.NodeServer):
             hops=hops,
             reason=reason,
             platform=entry.contents.platform,
+            expires=self._expires(entry.key),
+            clash=self._node.directory is not None and self._node.directory.clashing(entry.key),
         )
+
+    def _expires(self, key: bytes) -> datetime | None:
+        held = self._node.book.find(self._node.namespace or b"", key)
+        return datetime.fromtimestamp(held.certificate.expires, UTC) if held is not None else None
+
+    def _lapsed(self) -> list[core.NodeSummary]:
+        directory = self._node.directory
+        if directory is None:
+            return []
+        return [
+            core.NodeSummary(
+                name=directory.given_label(certificate.key),
+                address=address_of(certificate.key),
+                key=certificate.key,
+                role=core.Role(certificate.role),
+                reachable=False,
+                how="unreachable",
+                hops=0,
+                reason="its certificate has ended",
+                platform="",
+                expires=datetime.fromtimestamp(certificate.expires, UTC),
+            )
+            for certificate in self._node.book.lapsed(directory.namespace)
+        ]
 
     def _reach(self, address: bytes) -> tuple[str, int, str]:
         """(how, hops, why) a node is reached."""
@@ -104,15 +147,16 @@ class NodeProcess(core.NodeServer):
         path = node.mesh.path(address)
         link: Any = node.mesh.next_hop(address, None)
         if not path or link is None:
-            return "unreachable", 0, "no path leads there: it is off, or nothing that is on is linked to it"
+            heard = any(address in area.records for area in node.mesh.areas.values())
+            off = "it is off, or nothing that is on is linked to it"
+            return "unreachable", 0, f"no path leads there: {'it was on lately, and lost its links' if heard else off}"
         if len(path) == 1:
             return f"direct {link.kind}", 1, f"linked at {link.url}"
         names = [self._name(hop) for hop in path[:-1]]
         return f"via {' and '.join(names)}", len(path), "no link leads there directly"
 
     def _name(self, address: bytes) -> str:
-        directory = self._node.directory
-        return (directory.label_of(address) if directory is not None else "") or address.hex()[:8]
+        return self._node.name_of(address)
 
     def _links(self) -> list[core.LinkStatus]:
         node, now = self._node, trio.current_time()
@@ -123,28 +167,31 @@ class NodeProcess(core.NodeServer):
                 kind=link.kind,
                 url=link.url,
                 state="up",
-                reason="" if link.certified else "the neighbour has shown no certificate yet",
+                reason="" if link.certified else UNCERTIFIED,
                 round_trip=link.liveness.rtt,
                 since=datetime.now(UTC) - timedelta(seconds=now - link.since),
                 sent=link.sent_bytes,
                 received=link.received_bytes,
+                certified=link.certified,
             )
             for link in node.router.links
         ]
         return found + [
             core.LinkStatus(
-                peer="",
-                address=None,
-                kind=standing.url.partition(":")[0],
-                url=standing.url,
+                peer=self._name(address_of(standing.expected)) if standing.expected else "",
+                address=address_of(standing.expected) if standing.expected else None,
+                kind=" ".join(dict.fromkeys(map(kind_of, standing.urls))),
+                url=" ".join(standing.urls),
                 state=standing.state,
                 reason=standing.reason,
+                hint=standing.hint,
                 round_trip=None,
                 since=None,
                 sent=0,
                 received=0,
+                retry=_in_future(standing.next_attempt),
             )
-            for standing in node.links.standing
+            for standing in node.links.standing.all
             if standing.state != "up"
         ]
 
@@ -185,9 +232,9 @@ class NodeProcess(core.NodeServer):
         found = [
             Resource(process.id, process.specification.label, process.proto, int(process.specification.access))
             for process in self._processes.processes.values()
-            if process.id in self._node.peers.host.resources
+            if process.owner is None and process.id in self._node.peers.host.resources
         ]
-        known = {resource.id for resource in found}
+        known = self._processes.processes.keys()
         for identifier, entry in self._node.peers.host.resources.items():
             if identifier not in known and getattr(entry, "label", None):
                 found.append(Resource(identifier, entry.label, entry.proto, int(entry.access or MEMBER)))
@@ -222,6 +269,18 @@ class NodeProcess(core.NodeServer):
 
     def echo(self, payload: bytes) -> bytes:
         return payload
+
+    def metrics(self) -> list[core.Metric]:
+        self._members_only()
+        return collect(self._node, self._processes)
+
+    def logs(
+        self, after: int, last: int | None, follow: bool, level: core.LogLevel, process: str
+    ) -> AsyncIterator[core.LogRecord]:
+        self._administrators_only()
+        return self._node.log.read(
+            after, last, follow, lambda record: record.level >= level and process in ("", record.process)
+        )
 
     # --- changing
 
@@ -278,12 +337,48 @@ class NodeProcess(core.NodeServer):
         self._local_only()
         self._stop()
 
+    async def configuration(self) -> core.Configuration:
+        self._administrators_only()
+        return await self._configuration.configuration()
+
+    async def configure(self, key: str, value: str | None) -> core.ConfigurationChange:
+        self._administrators_only()
+        return await self._configuration.configure(key, value, self._author())
+
+    async def configuration_history(self) -> list[core.ConfigurationEntry]:
+        self._administrators_only()
+        return await self._configuration.history()
+
+    async def configuration_text(self, number: int) -> bytes:
+        self._administrators_only()
+        return await self._configuration.text(number)
+
+    async def configuration_rollback(self, number: int | None) -> core.ConfigurationChange:
+        self._administrators_only()
+        return await self._configuration.rollback(number, self._author())
+
     def introduce(self, id: bytes, key: bytes, narrowing: bytes) -> bytes:
         """Makes a fresh id for `id` that only the node with `key` can use, with the caller's rights."""
         call = current_call()
         return self._introductions.make(call.conversation, call.caller, id, key)
 
+    def links_list(self) -> list[core.StandingLink]:
+        self._members_only()
+        return self._link_book.all()
+
+    async def links_add(self, urls: list[str], key: bytes | None) -> core.StandingLink:
+        self._administrators_only()
+        return await self._link_book.add(urls, key, current_call().caller.local)
+
+    async def links_remove(self, urls: list[str]) -> None:
+        self._administrators_only()
+        await self._link_book.remove(urls)
+
     # --- who may
+
+    def _author(self) -> Author:
+        caller = current_call().caller
+        return local_user() if caller.local else Author(self._name(caller.address), caller.key)
 
     def _members_only(self) -> None:
         _require(current_call().caller, MEMBER)
@@ -300,6 +395,11 @@ def _require(caller: Caller, role: int) -> None:
     from firefly.runtime import check_access
 
     check_access(caller, role)
+
+
+def _in_future(moment: float | None) -> datetime | None:
+    """A moment of trio's clock, by the system's."""
+    return None if moment is None else datetime.now(UTC) + timedelta(seconds=moment - trio.current_time())
 
 
 def _invite_value(invite: Invite, link: str) -> core.Invite:

@@ -6,26 +6,40 @@ import os
 import socket
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, closing, suppress
+from functools import partial
 from pathlib import Path
 
 import trio
 
-from firefly.attachment import ATTACHES, LINKS
+from firefly.attachment import ATTACHES, LINKS, PIPES
 from firefly.client import Glow
 from firefly.runtime import open_workers
 from node.attachment import AttachedResource, Attachment, Program
+from node.configuration.history import History
+from node.configuration.live import Configuration
+from node.configuration.settings import (
+    DEFAULT,
+    FILE,
+    INVITE_LIFETIME,
+    LINK_RETRY,
+    LISTEN,
+    PROCESS_START,
+    PROGRAM_LIMIT,
+    Effective,
+    given,
+)
 from node.doorkeeper import Doorkeeper
 from node.home import Home
 from node.host import ProcessHost
 from node.identity import create_identity, create_node_key, load_node_key
 from node.links.manager import ACCEPT_PAUSE
+from node.logs import hearing
+from node.metrics import collect, prometheus_text
 from node.node import Node
 from node.node_process import NodeProcess
 from node.store import Store
 
-DEFAULT_LISTEN = "tcp://0.0.0.0:0"
 FIRST_BYTE_TIME = 5.0
-MAX_ATTACHED = 1024
 BACKLOG = 128
 
 
@@ -36,12 +50,15 @@ async def start(
     name: str | None = None,
     listen: Sequence[str] | None = None,
     found: bool = True,
+    pages_for: str | None = None,
 ) -> AsyncIterator[RunningNode]:
     """Runs the node of `home` and yields it; with no identity there, makes a first device called `name`,
     or, without `found`, one that belongs nowhere until it joins.
 
-    It listens at `listen` (default: the addresses of the last time, else a free port that it keeps). Yields what
-    `firefly.connect` would, and more. Raises HomeInUse, LinkError, DamagedStore, NoIdentity.
+    It listens at `listen`, nowhere if that is empty (default: what its configuration says, else as the last time, else
+    at a free port that it keeps), and shows its pages there (node/http.py) to "local" or "all" (default: as the last
+    time, else local). Yields what `firefly.connect` would, and more. Raises HomeInUse, LinkError, DamagedStore,
+    NoIdentity, BadConfiguration, UnreadableConfiguration.
     """
     place = Home(home)
     place.make()
@@ -54,7 +71,11 @@ async def start(
                 create_node_key(place)
         store = Store(place.database)
         try:
-            async with _running(place, store, listen) as running:
+            if pages_for is not None:
+                store.set("pages-for", pages_for.encode())
+            above = given({LISTEN.key: None if listen is None else tuple(listen)}, os.environ)
+            configuration = Configuration(History(place.configuration, store), store, above)
+            async with _running(place, store, configuration) as running:
                 running.words = words
                 yield running
         finally:
@@ -67,9 +88,10 @@ class RunningNode(Glow):
     `words` are the 24 words of the user key if the identity was made just now, else empty.
     """
 
-    def __init__(self, node: Node, doorkeeper: Doorkeeper, stopped: trio.Event) -> None:
+    def __init__(self, node: Node, doorkeeper: Doorkeeper, configuration: Configuration, stopped: trio.Event) -> None:
         super().__init__(node.peers, node.address, node.key.public)
         self.words = ""
+        self.configuration = configuration
         self.stopped = stopped
         self._node = node
         self._doorkeeper = doorkeeper
@@ -93,33 +115,37 @@ class RunningNode(Glow):
 
 
 @asynccontextmanager
-async def _running(home: Home, store: Store, listen: Sequence[str] | None) -> AsyncIterator[RunningNode]:
+async def _running(home: Home, store: Store, configuration: Configuration) -> AsyncIterator[RunningNode]:
     key = load_node_key(home)
     stopped = trio.Event()
     async with open_workers() as workers, trio.open_nursery() as nursery:
         node = Node(home, store, key, nursery, workers)
         nursery.start_soon(node.timer.run)
         doorkeeper = Doorkeeper(node)
-        glow = RunningNode(node, doorkeeper, stopped)
+        glow = RunningNode(node, doorkeeper, configuration, stopped)
+        programs = trio.CapacityLimiter(1)
 
         async def attach(sock: socket.socket, program: Program, registered: Callable[[AttachedResource], None]) -> str:
             attachment = Attachment(node.peers, sock, program=program)
             attachment.on_registered = registered
             return await attachment.run()
 
+        await nursery.start(_hear, node)
         async with trio.open_nursery() as supervised:
-            host = ProcessHost(home, store, node.peers.host, supervised, glow, attach, node.describe_soon)
-            process = NodeProcess(node, host, doorkeeper, stopped.set)
+            host = ProcessHost(home, store, node.peers.host, supervised, glow, attach, node.describe_soon, node.log)
+            process = NodeProcess(node, host, doorkeeper, configuration, stopped.set)
             node.own_resources = process.own_resources
+            node.http.metrics = lambda: prometheus_text(collect(node, host))
             node.peers.host.add(node.address, process)
+            _follow(configuration, node, doorkeeper, host, programs)
             node.load()
             doorkeeper.load()
-            await _listen(node, store, listen)
-            for url, expected in store.links():
-                node.links.keep(url, expected)
-            nursery.start_soon(_take_all, node, _control_socket(os.fspath(node.home.socket)))
+            await _listen(node, store, configuration.effective(LISTEN))
+            node.links.standing.follow(store.links())
+            nursery.start_soon(_take_all, node, programs, _control_socket(os.fspath(node.home.socket)))
             nursery.start_soon(node.watch_certificates)
             nursery.start_soon(node.keeper.run)
+            nursery.start_soon(configuration.watch)
             await host.start()
             node.describe_soon()
             try:
@@ -130,13 +156,40 @@ async def _running(home: Home, store: Store, listen: Sequence[str] | None) -> As
         nursery.cancel_scope.cancel()
 
 
-async def _listen(node: Node, store: Store, listen: Sequence[str] | None) -> None:
-    """Listens where it is told, else where it did the last time; remembers the real ports."""
-    kept = store.get("listening")
-    wanted = list(listen) if listen else kept.decode().split() if kept else [DEFAULT_LISTEN]
+async def _hear(node: Node, task_status: trio.TaskStatus[None]) -> None:
+    """Whatever is logged in this OS process goes into the node's log too."""
+    with hearing(node.log, node.peers.host):
+        task_status.started()
+        await trio.sleep_forever()
+
+
+def _follow(
+    configuration: Configuration, node: Node, doorkeeper: Doorkeeper, host: ProcessHost, programs: trio.CapacityLimiter
+) -> None:
+    """Where the settings that apply at once go."""
+    configuration.follow(INVITE_LIFETIME, partial(setattr, doorkeeper, "lifetime"))
+    configuration.follow(LINK_RETRY, partial(setattr, node.links.standing, "longest_pause"))
+    configuration.follow(PROCESS_START, partial(setattr, host, "start_time"))
+    configuration.follow(PROGRAM_LIMIT, partial(setattr, programs, "total_tokens"))
+
+
+async def _listen(node: Node, store: Store, listen: Effective[tuple[str, ...]]) -> None:
+    """Listens where it is told, else where it did the last time; remembers the real ports.
+
+    A port 0 in the file is the one of the last time.
+    """
+    node.http.pages_for_all = store.get("pages-for") == b"all"
+    stored = store.get("listening")
+    kept = (stored or b"").decode().split()
+    wanted = list(listen.value)
+    if listen.source == DEFAULT and stored is not None:
+        wanted = kept
+    elif listen.source == FILE:
+        ports = {url.rpartition(":")[0]: url for url in kept}
+        wanted = [ports.pop(url.removesuffix(":0"), url) if url.endswith(":0") else url for url in wanted]
     real = [await node.links.listen(url) for url in wanted]
-    store.set("listening", " ".join(real).encode())
-    node.listening = [address for url in real for address in reachable(url)]
+    store.set("listening", " ".join(url.kept for url in real).encode())
+    node.listening = [address for url in real for address in reachable(url.announced)]
 
 
 def reachable(url: str) -> list[str]:
@@ -174,11 +227,10 @@ def _control_socket(path: str) -> trio.socket.SocketType:
     return trio.socket.from_stdlib_socket(listener)
 
 
-async def _take_all(node: Node, listener: trio.socket.SocketType) -> None:
+async def _take_all(node: Node, programs: trio.CapacityLimiter, listener: trio.socket.SocketType) -> None:
     """Takes attachments and links on the control socket, and removes it at the end."""
     try:
         async with trio.open_nursery() as nursery:
-            limiter = trio.CapacityLimiter(MAX_ATTACHED)
             while True:
                 try:
                     sock, _ = await listener.accept()
@@ -186,7 +238,7 @@ async def _take_all(node: Node, listener: trio.socket.SocketType) -> None:
                     node.router.counters["accept_errors"] += 1
                     await trio.sleep(ACCEPT_PAUSE)
                     continue
-                nursery.start_soon(_take, node, sock, limiter)
+                nursery.start_soon(_take, node, sock, programs)
     finally:
         listener.close()
         node.home.socket.unlink(missing_ok=True)
@@ -205,8 +257,8 @@ async def _take(node: Node, sock: trio.socket.SocketType, limiter: trio.Capacity
                 first = await sock.recv(1)
             if first == ATTACHES:
                 await Attachment(node.peers, socket.socket(fileno=sock.detach())).run()
-            elif first == LINKS:
-                await node.links.take(trio.SocketStream(sock), "unix")
+            elif first in (LINKS, PIPES):
+                await node.links.take(trio.SocketStream(sock), "unix" if first == LINKS else "pipe")
 
 
 def _same_user(sock: trio.socket.SocketType) -> bool:

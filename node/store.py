@@ -1,17 +1,19 @@
 """What a node must know again after a restart, in one SQLite file: WAL, every change on disk before it counts.
 
-    settings      single values: namespace, namespace-key, label, listening
+    settings      single values: namespace, namespace-key, label, listening, pages-for
     statements    signed statements as they travel (certificates, names), the newest of each kind and slot
     processes     id, label and specification of every process
     invites       invites that are open
-    links         standing links, and whose key must answer there
+    standing      standing links: the addresses of a node as JSON, and whose key must answer there
+    configurations  every configuration file that there was, who made it, and whether the file was replaced yet
 
-All methods but `run` block; the node calls them through `run`, one after another on a worker thread. Each is one
-transaction; `transaction` joins several. Once it has returned, `kill -9` or a power cut loses nothing of it.
+All methods but `run` and `use` block; the node calls them through these, one after another on a worker thread. Each is
+one transaction; `transaction` joins several. Once it has returned, `kill -9` or a power cut loses nothing of it.
 """
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -23,7 +25,8 @@ import trio
 from firefly.errors import GlowError
 
 T = TypeVar("T")
-VERSION = 1
+KEPT_CONFIGURATIONS = 1000
+"""Changes of the configuration that are kept; the oldest goes first."""
 _SCHEMA = """
 CREATE TABLE settings (name TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
 CREATE TABLE statements (id BLOB PRIMARY KEY, kind TEXT NOT NULL, slot BLOB NOT NULL, data BLOB NOT NULL);
@@ -32,6 +35,22 @@ CREATE TABLE processes (id BLOB PRIMARY KEY, label TEXT NOT NULL UNIQUE, specifi
 CREATE TABLE invites (id BLOB PRIMARY KEY, invite BLOB NOT NULL);
 CREATE TABLE links (url TEXT PRIMARY KEY, key BLOB) WITHOUT ROWID;
 """
+_CONFIGURATIONS = """
+CREATE TABLE configurations (
+    number INTEGER PRIMARY KEY, time REAL NOT NULL, who TEXT NOT NULL, key BLOB NOT NULL, what TEXT NOT NULL,
+    data BLOB NOT NULL, done INTEGER NOT NULL
+);
+"""
+_STANDING = """
+CREATE TABLE standing (urls TEXT PRIMARY KEY, key BLOB);
+INSERT INTO standing SELECT json_group_array(url), key FROM links GROUP BY coalesce(key, url);
+DROP TABLE links;
+"""
+_MIGRATIONS = (_SCHEMA, _CONFIGURATIONS, _STANDING)
+"""Each makes the next version; none is ever changed once it was released."""
+VERSION = len(_MIGRATIONS)
+ConfigurationRow = tuple[int, float, str, bytes, str]
+"""Number, Unix time, who, the key of the node that asked (empty: this one), what."""
 
 
 class DamagedStore(GlowError):
@@ -65,15 +84,19 @@ class Store:
         (version,) = self._database.execute("PRAGMA user_version").fetchone()
         if version > VERSION:
             raise DamagedStore("the state was written by a newer version of Glow", hint="upgrade Glow")
-        if version < VERSION:
-            self._database.executescript(f"BEGIN; {_SCHEMA} PRAGMA user_version = {VERSION}; COMMIT;")
+        for number, migration in enumerate(_MIGRATIONS[version:], version + 1):
+            self._database.executescript(f"BEGIN; {migration} PRAGMA user_version = {number}; COMMIT;")
 
     async def run(self, work: Callable[[Store], T]) -> T:
         """Runs `work(store)` on the worker thread, after what was asked before, as one transaction.
 
         Raises StoreFailed, and then nothing has changed. Cancelled only before its turn has come.
         """
-        return await trio.to_thread.run_sync(self._work, work, limiter=self._limiter)
+        return await self.use(lambda store: store._work(work))
+
+    async def use(self, work: Callable[[Store], T]) -> T:
+        """Like `run`, but `work` makes its own transactions."""
+        return await trio.to_thread.run_sync(work, self, limiter=self._limiter)
 
     def _work(self, work: Callable[[Store], T]) -> T:
         with self.transaction():
@@ -140,9 +163,42 @@ class Store:
     def remove_invite(self, identifier: bytes) -> None:
         self._execute("DELETE FROM invites WHERE id = ?", (identifier,))
 
-    def links(self) -> list[tuple[str, bytes | None]]:
-        """Standing links: (URL, the key that must answer there)."""
-        return [(url, key) for url, key in self._execute("SELECT url, key FROM links")]
+    def links(self) -> list[tuple[list[str], bytes | None]]:
+        """Standing links, the oldest first: (addresses of a node, the key that must answer there)."""
+        rows = self._execute("SELECT urls, key FROM standing ORDER BY rowid")
+        return [(json.loads(urls), key) for urls, key in rows]
 
-    def add_link(self, url: str, key: bytes | None) -> None:
-        self._execute("INSERT OR REPLACE INTO links VALUES (?, ?)", (url, key))
+    def set_links(self, links: Sequence[tuple[Sequence[str], bytes | None]]) -> None:
+        """Keeps these standing links and no others."""
+        self._execute("DELETE FROM standing")
+        for urls, key in links:
+            self._execute("INSERT INTO standing VALUES (?, ?)", (json.dumps(list(urls)), key))
+
+    def configurations(self) -> list[ConfigurationRow]:
+        """Every change of the configuration, newest first."""
+        query = "SELECT number, time, who, key, what FROM configurations ORDER BY number DESC"
+        return [(number, at, who, bytes(key), what) for number, at, who, key, what in self._execute(query)]
+
+    def configuration(self, number: int) -> bytes | None:
+        """The file as that change left it; None if it is not kept."""
+        row = self._execute("SELECT data FROM configurations WHERE number = ?", (number,)).fetchone()
+        return None if row is None else bytes(row[0])
+
+    def add_configuration(self, row: tuple[float, str, bytes, str], data: bytes, done: bool) -> int:
+        """Keeps (time, who, key, what) as the newest change, and forgets the oldest of too many. Returns its number."""
+        with self.transaction():
+            insert = "INSERT INTO configurations (time, who, key, what, data, done) VALUES (?, ?, ?, ?, ?, ?)"
+            number = self._execute(insert, (*row, data, done)).lastrowid or 0
+            self._execute("DELETE FROM configurations WHERE number <= ?", (number - KEPT_CONFIGURATIONS,))
+        return number
+
+    def undone_configurations(self) -> list[tuple[int, bytes]]:
+        """(number, data) of changes of which it is not known whether they came to the file."""
+        rows = self._execute("SELECT number, data FROM configurations WHERE NOT done ORDER BY number")
+        return [(number, bytes(data)) for number, data in rows]
+
+    def finish_configuration(self, number: int) -> None:
+        self._execute("UPDATE configurations SET done = 1 WHERE number = ?", (number,))
+
+    def remove_configuration(self, number: int) -> None:
+        self._execute("DELETE FROM configurations WHERE number = ?", (number,))

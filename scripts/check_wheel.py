@@ -12,7 +12,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = ("firefly", "idl", "node", "processes", "signaling")
-ENTRY_POINTS = ("glow = node.cli.main:main", "[glow.processes]", "filesystem = ", "kv = ")
+KINDS = ("executor", "filesystem", "forward", "kv", "pubsub")
+ENTRY_POINTS = ("glow = node.cli.main:main", "[glow.processes]", *(f"{kind} = " for kind in KINDS))
 
 
 def build(folder: str) -> Path:

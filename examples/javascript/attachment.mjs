@@ -1,261 +1,243 @@
-// The attached side of a local attachment: what a process in JavaScript needs to serve a resource, written from
-// docs/concepts/wire.md (5 Messages, 6 Local attachment) and docs/concepts/language.md (Payload encoding).
+// A program of a Glow node: docs/concepts/wire.md, sections 5 and 6, from the side of who owns one resource.
+//
+// Not here, because the example has no use for it: calls to others, streams of arguments, capabilities, values above 64 KiB.
 
+import { createHash } from "node:crypto";
 import net from "node:net";
-import { Extension, Raw, decode, elements, encode } from "./messagepack.mjs";
+import { encode, Encoded, Reader } from "./messagepack.mjs";
 
 const VERSION = 1;
-const [REQUEST, RESULT, ERROR, NOTIFY, CANCEL, ITEM, CREDIT, RELEASE] = [1, 2, 3, 4, 5, 6, 8, 11];
-const [ATTACH, REGISTER, ATTACHED, REGISTERED] = [13, 14, 15, 16];
-const [ARGUMENTS, RESULTS] = [0, 1];
-const [NO_SUCH_METHOD, INVALID_ARGUMENT, TOO_LARGE, CANCELLED, DEADLINE_EXCEEDED, INTERNAL] = [3, 5, 6, 8, 9, 11];
-const START_CREDIT = 256 * 1024;
-const BATCH = 16 * 1024; // bytes of items in one message, 64 KiB at most
-const MAX_FRAME = 2 * 1024 * 1024;
+const MAX_FRAME = 2 ** 20 + 2 * 2 ** 16;
+const WINDOW = 256 * 2 ** 10; // room for notifications, and for the items of a stream, in bytes
+const REQUEST = 1, RESULT = 2, ERROR = 3, NOTIFY = 4, CANCEL = 5, ITEM = 6, CREDIT = 8;
+const ATTACH = 13, REGISTER = 14, ATTACHED = 15, REGISTERED = 16;
+const ARGUMENTS = 0, RESULTS = 1;
+const NO_SUCH_RESOURCE = 2, NO_SUCH_METHOD = 3, INVALID_ARGUMENT = 5, TOO_LARGE = 6, CALL_CANCELLED = 8,
+  DEADLINE_EXCEEDED = 9, INTERNAL = 11;
+const NIL = new Encoded(Buffer.from([0xc0]));
 
-/** A system error: its code, what happened, why, and what helps. */
-export class SystemError extends Error {
-  constructor(code, message, cause = "", hint = "") {
+/** An error that a method declares: `name` is `library.Error`, `fields` are its values in their order. */
+export class Declared extends Error {
+  constructor(name, ...fields) {
+    super(name);
+    this.code = createHash("sha256").update(name).digest().readUInt32BE(0);
+    this.body = encode(fields);
+  }
+}
+
+/** One of the errors that any call may end with (docs/concepts/wire.md, 5). */
+export class System extends Error {
+  constructor(code, message, hint = "") {
     super(message);
     this.code = code;
-    this.body = encode([message, cause, hint]);
+    this.body = encode([message, "", hint]);
   }
 }
 
-export class InvalidArgument extends SystemError {
-  constructor(message, cause, hint) {
-    super(INVALID_ARGUMENT, message, cause, hint);
+/** The room that the other side gave a stream: who has none left waits for more. */
+class Room {
+  #left = WINDOW;
+  #waiting = [];
+
+  spend(size) {
+    this.#left -= size;
+  }
+
+  add(size) {
+    this.#left += size;
+    for (const go of this.#waiting.splice(0)) go();
+  }
+
+  async wait() {
+    while (this.#left <= 0) await new Promise((go) => this.#waiting.push(go));
   }
 }
 
-/** An interface: the compiled schema, whose numbers say what a message means. */
-class Interface {
-  constructor(schema, proto) {
-    this.schema = schema;
-    this.proto = proto;
-    this.declared = new Map(JSON.parse(schema.toString()).declarations.map((item) => [item.name, item]));
-    this.methods = new Map(this.offered(proto).map((method) => [method.selector, method]));
-  }
-
-  /** The methods of a proto and of its bases. */
-  offered(name) {
-    const { bases = [], methods = [] } = this.declared.get(name);
-    return [...methods, ...bases.flatMap((base) => this.offered(base))];
-  }
-
-  /** A declared error as it is thrown: its name without the library, and its fields in order. */
-  error(name, ...fields) {
-    const { code } = this.declared.get(`${this.proto.slice(0, this.proto.lastIndexOf("."))}.${name}`);
-    return Object.assign(new Error(`${name}: ${fields.join(", ")}`), { code, body: encode(fields) });
-  }
-}
-
-/** The values of encoded arguments: a missing tail has its defaults, an unknown one is ignored. */
-function valuesOf(method, bytes) {
-  let given;
-  try {
-    given = decode(bytes);
-  } catch (error) {
-    throw new InvalidArgument("the arguments cannot be decoded", error.message);
-  }
-  if (given instanceof Extension) throw new SystemError(TOO_LARGE, "the arguments are over 64 KiB");
-  if (!Array.isArray(given)) throw new InvalidArgument("the arguments are no array");
-  return (method.arguments ?? []).map(({ name, type, default: fallback }, index) => {
-    if (index < given.length) return checked(name, type, given[index]);
-    if (fallback !== undefined) return fallback[0];
-    throw new InvalidArgument(`${name} is missing`);
-  });
-}
-
-/** Types of numbers are checked here; a process that takes others checks them itself. */
-function checked(name, type, value) {
-  const [, sign, bits] = /^([ui])(8|16|32|64)$/.exec(type.kind) ?? [];
-  if (bits === undefined) return value;
-  const [low, high] = sign === "u" ? [0n, 2n ** BigInt(bits)] : [-(2n ** BigInt(bits - 1)), 2n ** BigInt(bits - 1)];
-  const whole = typeof value === "bigint" || Number.isInteger(value);
-  if (!whole || value < low || value >= high) throw new InvalidArgument(`${name} is no ${type.kind}`);
-  return value;
-}
-
-/** A call that is being served, until its last word. */
-class Call {
-  constructor(number) {
-    this.number = number;
-    this.credit = START_CREDIT;
-    this.stopped = new Promise((_, reject) => {
-      this.stop = reject;
-    });
-    this.stopped.catch(() => {}); // most calls are never stopped
-    this.more = () => {};
-  }
-
-  /** Waits until an item may be sent. Throws what the call was stopped by. */
-  async room() {
-    while (this.credit <= 0) {
-      await Promise.race([this.stopped, new Promise((resolve) => { this.more = resolve; })]);
-    }
-  }
+/**
+ * Serves `handlers`, by the names of the methods of `proto`, until the node goes away. `schema` is what
+ * `glow idl describe` wrote. A handler gets the arguments and `{caller, signal}`, whose signal aborts when the caller gives
+ * up; one whose method has a stream as its result gives an iterable, async or not.
+ */
+export async function serve(proto, schema, handlers) {
+  const descriptor = Number(process.env.GLOW_ATTACH_FD);
+  if (!process.env.GLOW_ATTACH_FD) throw new Error("start it with: glow create program --label NAME -- node FILE");
+  const socket = new net.Socket({ fd: descriptor });
+  const described = { describe: () => [proto, Buffer.from(schema)], ...handlers };
+  await new Attachment(socket, proto, schema, described).run(Buffer.from(process.env.GLOW_ATTACH_TOKEN ?? "", "hex"));
 }
 
 class Attachment {
-  constructor(socket, face, makeHandlers) {
+  constructor(socket, proto, schema, handlers) {
     this.socket = socket;
-    this.face = face;
-    this.makeHandlers = makeHandlers;
-    this.calls = new Map();
-    this.unread = Buffer.alloc(0);
-    socket.on("data", (data) => this.read(data));
-    socket.on("close", () => process.exit(0)); // the node is gone, and starts us again when it is back
-    socket.on("error", (error) => fail(`the attachment broke: ${error.message}`));
-    this.send(ATTACH, VERSION, Buffer.from(process.env.GLOW_ATTACH_TOKEN, "hex"));
+    this.proto = proto;
+    this.schema = schema;
+    this.handlers = handlers;
+    this.methods = methodsOf(JSON.parse(schema), proto);
+    this.calls = new Map(); // open calls by their numbers: {room, abort}
+    this.consumed = 0; // bytes of notifications since room was given back
+    this.buffered = Buffer.alloc(0);
   }
 
-  /** Sends one message, in a frame of its own. Returns false if the node's end is full. */
-  send(...message) {
-    const record = encode([message]);
+  async run(token) {
+    this.say([ATTACH, VERSION, token]);
+    for await (const data of this.socket) {
+      this.buffered = Buffer.concat([this.buffered, data]);
+      for (let frame = this.frame(); frame !== null; frame = this.frame()) this.receive(frame);
+    }
+  }
+
+  /** The next whole frame, or null. */
+  frame() {
+    if (this.buffered.length < 4) return null;
+    const size = this.buffered.readUInt32BE(0);
+    if (size > MAX_FRAME) throw new RangeError(`a frame of ${size} bytes`);
+    if (this.buffered.length < 4 + size) return null;
+    const frame = this.buffered.subarray(4, 4 + size);
+    this.buffered = this.buffered.subarray(4 + size);
+    return frame;
+  }
+
+  /** Sends messages in one frame; true while the socket takes more. */
+  say(...messages) {
+    const record = encode(messages);
     const length = Buffer.alloc(4);
     length.writeUInt32BE(record.length);
     return this.socket.write(Buffer.concat([length, record]));
   }
 
-  read(data) {
-    this.unread = Buffer.concat([this.unread, data]);
-    while (this.unread.length >= 4) {
-      const end = 4 + this.unread.readUInt32BE();
-      if (end > MAX_FRAME) fail("the node sent a frame that is too long");
-      if (this.unread.length < end) return;
-      const frame = this.unread.subarray(4, end);
-      this.unread = this.unread.subarray(end);
-      for (const message of elements(frame)) this.receive(elements(message));
+  receive(frame) {
+    const reader = new Reader(frame);
+    for (let count = reader.array(); count > 0; count--) this.message(new Reader(reader.skip()));
+  }
+
+  message(reader) {
+    const fields = reader.array();
+    const kind = reader.next();
+    if (kind === NOTIFY) return this.notified(reader);
+    const rest = [];
+    for (let index = 1; index < fields; index++) rest.push(reader.next());
+    switch (kind) {
+      case ATTACHED: return this.attached(rest);
+      case REGISTERED: return this.registered(rest);
+      case REQUEST: return void this.requested(rest);
+      case CANCEL: return this.calls.get(rest[0])?.abort.abort(new System(CALL_CANCELLED, "the caller gave up"));
+      case CREDIT: return this.calls.get(rest[0])?.room.add(rest[2]);
+      default: return; // nothing that concerns a program which only serves
     }
   }
 
-  receive([kind, ...fields]) {
-    switch (decode(kind)) {
-      case ATTACHED: return this.attached(...fields.map(decode));
-      case REGISTERED: return this.registered(...fields.map(decode));
-      case REQUEST: return void this.serve(...fields);
-      case NOTIFY: return this.notified(...fields);
-      case CANCEL: return this.calls.get(decode(fields[0]))?.stop(new SystemError(CANCELLED, "the caller gave up"));
-      case CREDIT: return this.credited(...fields.map(decode));
-      default: return undefined; // of no use to a process that makes no calls and takes no streams
-    }
+  attached([, , , identity, label]) {
+    this.identity = identity;
+    this.say([REGISTER, label, identity, this.proto, Buffer.from(this.schema)]);
   }
 
-  attached(version, address, key, resource, label, folder, configuration) {
-    this.handlers = this.makeHandlers(this.face, { label, folder, configuration });
-    this.send(REGISTER, label, resource, this.face.proto, this.face.schema);
+  registered([, refused]) {
+    if (refused) throw new Error(`the node refused to register: ${refused}`);
   }
 
-  registered(resource, refused) {
-    if (refused) fail(`the node refused the resource: ${refused}`);
-  }
+  // --- calls
 
-  credited(target, direction, size) {
-    const call = direction === RESULTS ? this.calls.get(target) : undefined;
-    if (call === undefined) return;
-    call.credit += size;
-    call.more();
-  }
-
-  /** Whatever is passed to us and not used is given back. */
-  release(capabilities) {
-    for (const [resource] of decode(capabilities) ?? []) this.send(RELEASE, resource, 1);
-  }
-
-  async serve(number, resource, selector, deadline, grant, given, capabilities) {
-    const call = new Call(decode(number));
-    this.calls.set(call.number, call);
-    this.release(capabilities);
-    const left = decode(deadline); // µs
-    const timer = left === null ? undefined
-      : setTimeout(() => call.stop(new SystemError(DEADLINE_EXCEEDED, "the deadline passed")), left / 1000);
+  async requested([number, resource, selector, deadline, , given, , caller]) {
+    const call = { room: new Room(), abort: new AbortController() };
+    const { signal } = call.abort;
+    const late = new System(DEADLINE_EXCEEDED, "the deadline passed");
+    const timer = deadline === null ? undefined : setTimeout(() => call.abort.abort(late), deadline / 1000);
+    this.calls.set(number, call);
     try {
-      const method = this.methodOf(decode(selector));
-      const result = this.handlers[method.name](...valuesOf(method, given));
+      const method = this.find(resource, selector);
       const streams = method.result?.kind === "Stream";
-      const value = streams ? await this.sendItems(call, result) : await Promise.race([result, call.stopped]);
-      this.send(RESULT, call.number, value, null);
+      const result = this.handlers[method.name](...this.arguments(method, given), { caller, signal });
+      if (streams) await this.stream(number, call, result);
+      const value = streams ? NIL : ((await result) ?? null);
+      if (signal.aborted) throw signal.reason;
+      this.say([RESULT, number, value]);
     } catch (error) {
-      this.fail(call, error);
+      this.say([ERROR, number, ...this.describe(error)]); // each call has a last word, also one that was given up
     } finally {
       clearTimeout(timer);
-      this.calls.delete(call.number);
+      this.calls.delete(number);
     }
   }
 
-  methodOf(selector) {
-    const method = this.face.methods.get(selector);
-    if (method === undefined || !(method.name in this.handlers)) {
-      throw new SystemError(NO_SUCH_METHOD, `${this.face.proto} has no method ${selector}`);
+  async stream(number, { room, abort }, items) {
+    const aborted = new Promise((go) => abort.signal.addEventListener("abort", () => go(null)));
+    const iterator = items[Symbol.asyncIterator]?.() ?? items[Symbol.iterator]();
+    for (;;) {
+      const step = await Promise.race([iterator.next(), aborted]);
+      if (step === null || step.done) return;
+      const value = new Encoded(encode(step.value));
+      await Promise.race([room.wait(), aborted]);
+      if (abort.signal.aborted) return;
+      room.spend(value.bytes.length);
+      if (!this.say([ITEM, number, RESULTS, [value]])) await new Promise((go) => this.socket.once("drain", go));
     }
+  }
+
+  find(resource, selector) {
+    if (!this.identity.equals(resource)) throw new System(NO_SUCH_RESOURCE, "there is no such resource here");
+    const method = this.methods.get(selector);
+    if (!method || !this.handlers[method.name]) throw new System(NO_SUCH_METHOD, "there is no such method");
     return method;
   }
 
-  fail(call, error) {
-    if (error.body === undefined) console.error(error); // a defect of ours: the caller is told no more than that
-    const { code, body } = error.body === undefined ? new SystemError(INTERNAL, "the program failed") : error;
-    this.send(ERROR, call.number, code, body);
+  /** Trailing defaults stand for what is missing; what is too much was added later, and is ignored. */
+  arguments(method, given) {
+    if (!Array.isArray(given)) throw new System(TOO_LARGE, "this program takes no values above 64 KiB");
+    const wanted = method.arguments ?? [];
+    return wanted.map((argument, index) => {
+      const value = index < given.length ? given[index] : argument.default?.[0];
+      if (value === undefined) throw new System(INVALID_ARGUMENT, `${argument.name} is missing`);
+      check(argument, value);
+      return value;
+    });
   }
 
-  /** Sends the items of a generator, many in one message if they are there, never more than the caller has room for. */
-  async sendItems(call, items) {
-    const oneByOne = Symbol.asyncIterator in items;
-    let batch = [];
-    let size = 0;
-    for await (const item of items) {
-      batch.push(new Raw(encode(item)));
-      size += batch.at(-1).bytes.length;
-      if (oneByOne || size >= Math.min(BATCH, call.credit)) {
-        await this.sendBatch(call, batch, size);
-        [batch, size] = [[], 0];
-      }
-    }
-    if (batch.length > 0) await this.sendBatch(call, batch, size);
-    return null;
+  describe(error) {
+    if (error instanceof Declared || error instanceof System) return [error.code, error.body];
+    console.error(error);
+    return [INTERNAL, encode([`the tally failed: ${error.message}`, "", "see the log of its node"])];
   }
 
-  async sendBatch(call, batch, size) {
-    await call.room();
-    call.credit -= size;
-    const takesMore = this.send(ITEM, call.number, RESULTS, batch, null);
-    const turn = new Promise((resolve) => { takesMore ? setImmediate(resolve) : this.socket.once("drain", resolve); });
-    await Promise.race([turn, call.stopped]);
-  }
+  // --- notifications
 
-  notified(resource, selector, given, capabilities) {
-    let size = 0;
-    this.release(capabilities);
-    for (const argument of elements(given)) {
-      size += argument.length;
+  notified(reader) {
+    const [resource, selector] = [reader.next(), reader.next()];
+    for (let count = reader.array(); count > 0; count--) {
+      const bytes = reader.skip();
+      this.consumed += bytes.length;
       try {
-        const method = this.methodOf(decode(selector));
-        this.handlers[method.name](...valuesOf(method, argument));
+        const method = this.find(resource, selector);
+        this.handlers[method.name](...this.arguments(method, new Reader(bytes).next()), {});
       } catch (error) {
-        console.error(error.message); // nobody waits for an answer
+        console.error(`dropped a notification: ${error.message}`);
       }
     }
-    this.send(CREDIT, decode(resource), ARGUMENTS, size); // they are consumed: the sender has its room back
+    if (this.consumed * 2 >= WINDOW) {
+      this.say([CREDIT, resource, ARGUMENTS, this.consumed]);
+      this.consumed = 0;
+    }
   }
 }
 
-/** The last line on standard error is the reason that `glow ps` shows. */
-function fail(reason) {
-  console.error(reason);
-  process.exit(1);
+/** The methods of a proto and its bases, by selector. */
+function methodsOf(schema, proto) {
+  const declared = new Map(schema.declarations.map((declaration) => [declaration.name, declaration]));
+  const methods = new Map();
+  for (const names = [proto]; names.length; ) {
+    const { bases = [], methods: own = [] } = declared.get(names.pop());
+    for (const method of own) methods.set(method.selector, method);
+    names.push(...bases);
+  }
+  return methods;
 }
 
-/**
- * Serves one resource of the interface `proto` until the node goes away; `schema` is its compiled schema, as bytes.
- * `makeHandlers(face, context)` gives a function for each method: what it returns or resolves to is the result, and of
- * a stream the iterable of its items. `face.error(name, ...fields)` is thrown for a declared error.
- */
-export function serve(schema, proto, makeHandlers) {
-  const descriptor = process.env.GLOW_ATTACH_FD;
-  if (descriptor === undefined) {
-    fail("this program is started by a node: glow create program --label LABEL -- node FILE");
-  }
-  process.on("SIGTERM", () => process.exit(0));
-  process.on("uncaughtException", (error) => fail(`${error.stack}\n${error}`));
-  return new Attachment(new net.Socket({ fd: Number(descriptor) }), new Interface(schema, proto), makeHandlers);
+const CHECKS = {
+  String: (value) => typeof value === "string",
+  u32: (value) => Number.isInteger(value) && value >= 0 && value < 2 ** 32,
+};
+
+/** The types that this example's interface uses, and their bounds. */
+function check({ name, type }, value) {
+  const long = type.bound && Buffer.byteLength(String(value)) > type.bound;
+  if (long || !(CHECKS[type.kind]?.(value) ?? true)) throw new System(INVALID_ARGUMENT, `${name} does not fit its type`);
 }

@@ -111,6 +111,37 @@ class LinkStatus(msgspec.Struct, array_like=True, frozen=True):
     since: scalars.Timestamp | None
     sent: scalars.u64
     received: scalars.u64
+    hint: str = ""
+    """What helps against the reason; empty if nothing does."""
+    certified: bool = True
+    """False while the neighbour has shown no certificate; nothing is relayed for it then."""
+    retry: scalars.Timestamp | None = None
+    """When a waiting link is tried again."""
+
+
+class StandingLink(msgspec.Struct, array_like=True, frozen=True):
+    """A node that is dialled until it is linked, and again when the link ends."""
+
+    urls: list[str]
+    """In the order in which they are tried."""
+    key: Key | None
+    """Whose key must answer there; whoever answers, if it is null."""
+    peer: Label
+    """The node at the other end, as far as it is known."""
+    address: Address | None
+    state: str
+    """up, connecting or waiting"""
+    reason: str
+    hint: str
+    """What helps against the reason; empty if nothing does."""
+    url: str
+    """The address and kind of the link that is up; empty if none is."""
+    kind: str
+    since: scalars.Timestamp
+    """Since when it is in this state."""
+    next_attempt: float | None
+    """Until it is dialled again, while it is waiting."""
+    round_trip: float | None
 
 
 class NodeSummary(msgspec.Struct, array_like=True, frozen=True):
@@ -125,6 +156,10 @@ class NodeSummary(msgspec.Struct, array_like=True, frozen=True):
     reason: str
     """Why it is reached this way, or not at all."""
     platform: str
+    expires: scalars.Timestamp | None = None
+    """When its certificate ends; null if it has none."""
+    clash: bool = False
+    """Another node had this name first: it answers to its address only."""
 
 
 class NodeStatus(msgspec.Struct, array_like=True, frozen=True):
@@ -141,6 +176,8 @@ class NodeStatus(msgspec.Struct, array_like=True, frozen=True):
     nodes: list[NodeSummary]
     links: list[LinkStatus]
     counters: dict[str, scalars.u64] = {}
+    lapsed: list[NodeSummary] = []
+    """Nodes whose certificate has ended; they can do nothing until an administrator renews it."""
 
 
 class ResourceStatus(msgspec.Struct, array_like=True, frozen=True):
@@ -174,6 +211,46 @@ class Invite(msgspec.Struct, array_like=True, frozen=True):
     link: str
     name: Label
     expires: scalars.Timestamp
+
+
+class LogLevel(runtime.OpenEnum):
+    DEBUG = 10
+    INFO = 20
+    WARNING = 30
+    ERROR = 40
+    CRITICAL = 50
+
+
+class LogRecord(msgspec.Struct, array_like=True, frozen=True):
+    """Something that a node, or a process of it, said."""
+
+    number: scalars.u64
+    """The first since the node started is 1."""
+    time: scalars.Timestamp
+    level: LogLevel
+    process: str
+    """Label of the process that said it, "node" for the node itself."""
+    logger: str
+    """Where in the program: the name of a Python logger, "stderr", "process" for its state."""
+    message: str
+    fields: dict[str, str] = {}
+    lost: scalars.u64 = 0
+    """How many records are gone between the one that was given before this one and this one."""
+
+
+class MetricKind(runtime.OpenEnum):
+    COUNTER = 1
+    GAUGE = 2
+
+
+class Metric(msgspec.Struct, array_like=True, frozen=True):
+    """One value of one series; the name says the unit, as Prometheus has it."""
+
+    name: str
+    kind: MetricKind
+    help: str
+    labels: dict[str, str]
+    value: float
 
 
 class PairingEvent(variants.OpenUnion):
@@ -216,6 +293,80 @@ class PairingEventUnknown(PairingEvent):
 
     ordinal: int
     body: object
+
+
+class Setting(msgspec.Struct, array_like=True, frozen=True):
+    """A setting of a node. Values are written as JSON, which is TOML too."""
+
+    key: str
+    kind: str
+    """What its value may be, for a person."""
+    value: str
+    """In effect now."""
+    source: str
+    """Where that comes from: a flag, a variable of the environment, "file" or "default"."""
+    default: str
+    meaning: str
+    applies: str
+    """When a new value takes effect: "at once" or "at a restart"."""
+    pending: str | None
+    """What it will be after a restart, if that is something else."""
+
+
+class Configuration(msgspec.Struct, array_like=True, frozen=True):
+    path: str
+    """The file."""
+    settings: list[Setting]
+    problem: str
+    """Why the file as it is now is not in effect; empty if it is."""
+
+
+class ConfigurationEntry(msgspec.Struct, array_like=True, frozen=True):
+    """A change of the configuration."""
+
+    number: scalars.u32
+    time: scalars.Timestamp
+    """For an edited file: when it was first seen."""
+    who: str
+    """A user of the node's device, the name of another node, or "edited file"."""
+    key: Key | None
+    """The key of that other node."""
+    what: str
+
+
+class ConfigurationChange(msgspec.Struct, array_like=True, frozen=True):
+    entry: ConfigurationEntry | None
+    """null if nothing had to be changed"""
+    applied: list[str]
+    """Keys whose new value is in effect."""
+    restart: list[str]
+    """Keys whose new value comes with a restart."""
+    overridden: list[str]
+    """Keys above whose new value stands a flag of the running node, or a variable of its environment."""
+
+
+class _BadConfigurationBody(msgspec.Struct, array_like=True, frozen=True):
+    what: str
+    why: str
+    help: str
+
+
+class BadConfiguration(errors.DeclaredError):
+    """No such setting, a value that does not fit it, or a file that cannot be used."""
+
+    code = 0xD069D789
+    name = "glow.core.BadConfiguration"
+    Body = _BadConfigurationBody
+
+    what: str
+    why: str
+    help: str
+
+    def __init__(self, what: str, why: str, help: str) -> None:
+        super().__init__(what, why, help)
+        self.what = what
+        self.why = why
+        self.help = help
 
 
 class _NoSuchNameBody(msgspec.Struct, array_like=True, frozen=True):
@@ -324,11 +475,11 @@ class Node(Process):
         self,
         name: Label = "",
         role: Role = Role.MEMBER,
-        lifetime: float = 86400.0,
+        lifetime: float = 0.0,
         accept: bool = False,
     ) -> runtime.ResultStream[PairingEvent]:
         """Administrators only: makes an invite and tells what becomes of it until the stream is closed; the invite stays valid.
-        With `accept` a right proof is enough, else confirm() must follow an `asked`.
+        With `accept` a right proof is enough, else confirm() must follow an `asked`. A lifetime of 0 is the node's setting.
         """
         return self._stream(_NODE_INVITE, (name, role, lifetime, accept))
 
@@ -347,6 +498,57 @@ class Node(Process):
     async def introduce(self, id: bytes, key: Key, narrowing: bytes = b"") -> bytes:
         """A fresh id through which the holder of `key` uses `id` with the caller's rights; held 60 s until used."""
         return await self._call(_NODE_INTRODUCE, (id, key, narrowing))
+
+    async def configuration(self) -> Configuration:
+        """Administrators only, as all of these: what the node is set to, and why."""
+        return await self._call(_NODE_CONFIGURATION, ())
+
+    async def configure(self, key: str, value: str | None = None) -> ConfigurationChange:
+        """Gives a setting a value: TOML, or text that needs no quotes. null: its default."""
+        return await self._call(_NODE_CONFIGURE, (key, value))
+
+    async def configuration_history(self) -> list[ConfigurationEntry]:
+        """The newest 1,000 changes, newest first."""
+        return await self._call(_NODE_CONFIGURATION_HISTORY, ())
+
+    async def configuration_text(self, number: int) -> bytes:
+        """The file as a change left it."""
+        return await self._call(_NODE_CONFIGURATION_TEXT, (number,))
+
+    async def configuration_rollback(self, number: int | None = None) -> ConfigurationChange:
+        """Goes back to the file that change `number` left; null: to the last good one before the newest change."""
+        return await self._call(_NODE_CONFIGURATION_ROLLBACK, (number,))
+
+    async def links_list(self) -> list[StandingLink]:
+        return await self._call(_NODE_LINKS_LIST, ())
+
+    async def links_add(self, urls: list[str], key: Key | None = None) -> StandingLink:
+        """Administrators only: keeps a link to one node, at whichever of the addresses answers; tells how the first attempt went.
+        `pipe:` and other addresses that mean something on this device alone are for its own user.
+        """
+        return await self._call(_NODE_LINKS_ADD, (urls, key))
+
+    async def links_remove(self, urls: list[str]) -> None:
+        """Administrators only: dials these addresses no more, and ends the links that were made there."""
+        await self._call(_NODE_LINKS_REMOVE, (urls,))
+
+    def logs(
+        self,
+        after: int = 0,
+        last: int | None = None,
+        follow: bool = False,
+        level: LogLevel = LogLevel.DEBUG,
+        process: str = "",
+    ) -> runtime.ResultStream[LogRecord]:
+        """Administrators only: what was said, oldest first, of the last 10,000 records: those after the one with number
+        `after`, of a process, of a level and above, and of these the `last` ones. With `follow` it goes on with what
+        comes; who is too slow for that loses the oldest.
+        """
+        return self._stream(_NODE_LOGS, (after, last, follow, level, process))
+
+    async def metrics(self) -> list[Metric]:
+        """What the node counts and measures."""
+        return await self._call(_NODE_METRICS, ())
 
 
 class _ResourceDescribeArguments(msgspec.Struct, array_like=True, frozen=True):
@@ -492,7 +694,7 @@ _NODE_KILL = runtime.Method(
 class _NodeInviteArguments(msgspec.Struct, array_like=True, frozen=True):
     name: Label = ""
     role: Role = Role.MEMBER
-    lifetime: float = 86400.0
+    lifetime: float = 0.0
     accept: bool = False
 
 
@@ -560,6 +762,148 @@ _NODE_INTRODUCE = runtime.Method(
 )
 
 
+class _NodeConfigurationArguments(msgspec.Struct, array_like=True, frozen=True):
+    pass
+
+
+_NODE_CONFIGURATION = runtime.Method(
+    "configuration",
+    "glow.core/Node.configuration",
+    0xB33F07C2,
+    _NodeConfigurationArguments,
+    result=Configuration,
+    idempotent=True,
+)
+
+
+class _NodeConfigureArguments(msgspec.Struct, array_like=True, frozen=True):
+    key: Annotated[str, msgspec.Meta(max_length=256)]
+    value: Annotated[str, msgspec.Meta(max_length=4096)] | None = None
+
+
+_NODE_CONFIGURE = runtime.Method(
+    "configure",
+    "glow.core/Node.configure",
+    0xB5CE51D5,
+    _NodeConfigureArguments,
+    result=ConfigurationChange,
+    errors=(BadConfiguration,),
+)
+
+
+class _NodeConfigurationHistoryArguments(msgspec.Struct, array_like=True, frozen=True):
+    pass
+
+
+_NODE_CONFIGURATION_HISTORY = runtime.Method(
+    "configuration_history",
+    "glow.core/Node.configuration_history",
+    0x80A8A078,
+    _NodeConfigurationHistoryArguments,
+    result=list[ConfigurationEntry],
+    idempotent=True,
+)
+
+
+class _NodeConfigurationTextArguments(msgspec.Struct, array_like=True, frozen=True):
+    number: scalars.u32
+
+
+_NODE_CONFIGURATION_TEXT = runtime.Method(
+    "configuration_text",
+    "glow.core/Node.configuration_text",
+    0x5D3773E2,
+    _NodeConfigurationTextArguments,
+    result=bytes,
+    idempotent=True,
+)
+
+
+class _NodeConfigurationRollbackArguments(msgspec.Struct, array_like=True, frozen=True):
+    number: scalars.u32 | None = None
+
+
+_NODE_CONFIGURATION_ROLLBACK = runtime.Method(
+    "configuration_rollback",
+    "glow.core/Node.configuration_rollback",
+    0x61E6FD1E,
+    _NodeConfigurationRollbackArguments,
+    result=ConfigurationChange,
+    errors=(BadConfiguration,),
+)
+
+
+class _NodeLinksListArguments(msgspec.Struct, array_like=True, frozen=True):
+    pass
+
+
+_NODE_LINKS_LIST = runtime.Method(
+    "links_list",
+    "glow.core/Node.links_list",
+    0xD6A3CF83,
+    _NodeLinksListArguments,
+    result=list[StandingLink],
+    idempotent=True,
+)
+
+
+class _NodeLinksAddArguments(msgspec.Struct, array_like=True, frozen=True):
+    urls: Annotated[list[Annotated[str, msgspec.Meta(max_length=4096)]], msgspec.Meta(max_length=16)]
+    key: Key | None = None
+
+
+_NODE_LINKS_ADD = runtime.Method(
+    "links_add",
+    "glow.core/Node.links_add",
+    0xB6443EF4,
+    _NodeLinksAddArguments,
+    result=StandingLink,
+)
+
+
+class _NodeLinksRemoveArguments(msgspec.Struct, array_like=True, frozen=True):
+    urls: Annotated[list[Annotated[str, msgspec.Meta(max_length=4096)]], msgspec.Meta(max_length=16)]
+
+
+_NODE_LINKS_REMOVE = runtime.Method(
+    "links_remove",
+    "glow.core/Node.links_remove",
+    0x76857B1E,
+    _NodeLinksRemoveArguments,
+)
+
+
+class _NodeLogsArguments(msgspec.Struct, array_like=True, frozen=True):
+    after: scalars.u64 = 0
+    last: scalars.u64 | None = None
+    follow: bool = False
+    level: LogLevel = LogLevel.DEBUG
+    process: Annotated[str, msgspec.Meta(max_length=63)] = ""
+
+
+_NODE_LOGS = runtime.Method(
+    "logs",
+    "glow.core/Node.logs",
+    0x13115155,
+    _NodeLogsArguments,
+    result_stream=LogRecord,
+)
+
+
+class _NodeMetricsArguments(msgspec.Struct, array_like=True, frozen=True):
+    pass
+
+
+_NODE_METRICS = runtime.Method(
+    "metrics",
+    "glow.core/Node.metrics",
+    0x046FF3D7,
+    _NodeMetricsArguments,
+    result=list[Metric],
+    idempotent=True,
+)
+
+
 class ResourceServer(runtime.Server):
     """Base of every process that serves Resource; a missing method answers NoSuchMethod."""
 
@@ -600,6 +944,16 @@ class NodeServer(ProcessServer):
         _NODE_JOIN,
         _NODE_STOP,
         _NODE_INTRODUCE,
+        _NODE_CONFIGURATION,
+        _NODE_CONFIGURE,
+        _NODE_CONFIGURATION_HISTORY,
+        _NODE_CONFIGURATION_TEXT,
+        _NODE_CONFIGURATION_ROLLBACK,
+        _NODE_LINKS_LIST,
+        _NODE_LINKS_ADD,
+        _NODE_LINKS_REMOVE,
+        _NODE_LOGS,
+        _NODE_METRICS,
     )
 
     def node_status(self) -> runtime.Answer[NodeStatus]:
@@ -634,7 +988,7 @@ class NodeServer(ProcessServer):
 
     def invite(self, name: Label, role: Role, lifetime: float, accept: bool) -> runtime.Items[PairingEvent]:
         """Administrators only: makes an invite and tells what becomes of it until the stream is closed; the invite stays valid.
-        With `accept` a right proof is enough, else confirm() must follow an `asked`.
+        With `accept` a right proof is enough, else confirm() must follow an `asked`. A lifetime of 0 is the node's setting.
         """
         return runtime.missing(_NODE_INVITE)
 
@@ -654,6 +1008,57 @@ class NodeServer(ProcessServer):
         """A fresh id through which the holder of `key` uses `id` with the caller's rights; held 60 s until used."""
         return runtime.missing(_NODE_INTRODUCE)
 
+    def configuration(self) -> runtime.Answer[Configuration]:
+        """Administrators only, as all of these: what the node is set to, and why."""
+        return runtime.missing(_NODE_CONFIGURATION)
+
+    def configure(self, key: str, value: str | None) -> runtime.Answer[ConfigurationChange]:
+        """Gives a setting a value: TOML, or text that needs no quotes. null: its default."""
+        return runtime.missing(_NODE_CONFIGURE)
+
+    def configuration_history(self) -> runtime.Answer[list[ConfigurationEntry]]:
+        """The newest 1,000 changes, newest first."""
+        return runtime.missing(_NODE_CONFIGURATION_HISTORY)
+
+    def configuration_text(self, number: int) -> runtime.Answer[bytes]:
+        """The file as a change left it."""
+        return runtime.missing(_NODE_CONFIGURATION_TEXT)
+
+    def configuration_rollback(self, number: int | None) -> runtime.Answer[ConfigurationChange]:
+        """Goes back to the file that change `number` left; null: to the last good one before the newest change."""
+        return runtime.missing(_NODE_CONFIGURATION_ROLLBACK)
+
+    def links_list(self) -> runtime.Answer[list[StandingLink]]:
+        return runtime.missing(_NODE_LINKS_LIST)
+
+    def links_add(self, urls: list[str], key: Key | None) -> runtime.Answer[StandingLink]:
+        """Administrators only: keeps a link to one node, at whichever of the addresses answers; tells how the first attempt went.
+        `pipe:` and other addresses that mean something on this device alone are for its own user.
+        """
+        return runtime.missing(_NODE_LINKS_ADD)
+
+    def links_remove(self, urls: list[str]) -> runtime.Answer[None]:
+        """Administrators only: dials these addresses no more, and ends the links that were made there."""
+        return runtime.missing(_NODE_LINKS_REMOVE)
+
+    def logs(
+        self,
+        after: int,
+        last: int | None,
+        follow: bool,
+        level: LogLevel,
+        process: str,
+    ) -> runtime.Items[LogRecord]:
+        """Administrators only: what was said, oldest first, of the last 10,000 records: those after the one with number
+        `after`, of a process, of a level and above, and of these the `last` ones. With `follow` it goes on with what
+        comes; who is too slow for that loses the oldest.
+        """
+        return runtime.missing(_NODE_LOGS)
+
+    def metrics(self) -> runtime.Answer[list[Metric]]:
+        """What the node counts and measures."""
+        return runtime.missing(_NODE_METRICS)
+
 
 SCHEMA: Final = rb"""{"format":1,"library":"glow.core","doc":"What every resource, process and node answers.","declarations":[
 {"kind":"alias","name":"glow.core.Address","doc":"The first 16 bytes of BLAKE2b-256 of a node's Ed25519 key.","type":{"kind":"Bytes","size":16}},
@@ -667,22 +1072,32 @@ SCHEMA: Final = rb"""{"format":1,"library":"glow.core","doc":"What every resourc
 {"kind":"struct","name":"glow.core.Specification","doc":"What a process is made from; a node keeps it and starts the process again with it.","fields":[{"name":"label","type":{"kind":"Ref","name":"glow.core.Label"}},{"name":"kind","type":{"kind":"Ref","name":"glow.core.ProcessKind"}},{"name":"program","type":{"kind":"String","bound":4096},"doc":"The entry point's name (builtin, plugin) or the executable (program)."},{"name":"arguments","type":{"kind":"Array","of":[{"kind":"String","bound":65536}],"bound":1024},"default":[[]]},{"name":"configuration","type":{"kind":"Map","of":[{"kind":"String"},{"kind":"String"}]},"default":[{}]},{"name":"access","type":{"kind":"Ref","name":"glow.core.Role"},"doc":"The lowest role that may call it: MEMBER or ADMIN.","default":[2]}]},
 {"kind":"struct","name":"glow.core.ProcessStatus","fields":[{"name":"id","type":{"kind":"Id"}},{"name":"label","type":{"kind":"Ref","name":"glow.core.Label"}},{"name":"kind","type":{"kind":"Ref","name":"glow.core.ProcessKind"}},{"name":"program","type":{"kind":"String"}},{"name":"proto","type":{"kind":"String"}},{"name":"state","type":{"kind":"Ref","name":"glow.core.ProcessState"}},{"name":"reason","type":{"kind":"String"},"doc":"Why it is in this state."},{"name":"restarts","type":{"kind":"u32"}},{"name":"started","type":{"kind":"Optional","of":[{"kind":"Timestamp"}]}},{"name":"os_process","type":{"kind":"Optional","of":[{"kind":"u32"}]}}]},
 {"kind":"proto","name":"glow.core.Process","doc":"A program that owns resources and answers for them.","bases":["glow.core.Resource"],"methods":[{"name":"status","path":"glow.core/Process.status","selector":2799993641,"result":{"kind":"Ref","name":"glow.core.ProcessStatus"},"idempotent":true}]},
-{"kind":"struct","name":"glow.core.LinkStatus","fields":[{"name":"peer","type":{"kind":"Ref","name":"glow.core.Label"},"doc":"Label of the node at the other end, empty while it is not known."},{"name":"address","type":{"kind":"Optional","of":[{"kind":"Ref","name":"glow.core.Address"}]}},{"name":"kind","type":{"kind":"String"}},{"name":"url","type":{"kind":"String"}},{"name":"state","type":{"kind":"String"},"doc":"up, connecting or waiting"},{"name":"reason","type":{"kind":"String"}},{"name":"round_trip","type":{"kind":"Optional","of":[{"kind":"Duration"}]}},{"name":"since","type":{"kind":"Optional","of":[{"kind":"Timestamp"}]}},{"name":"sent","type":{"kind":"u64"}},{"name":"received","type":{"kind":"u64"}}]},
-{"kind":"struct","name":"glow.core.NodeSummary","fields":[{"name":"name","type":{"kind":"Ref","name":"glow.core.Label"}},{"name":"address","type":{"kind":"Ref","name":"glow.core.Address"}},{"name":"key","type":{"kind":"Ref","name":"glow.core.Key"}},{"name":"role","type":{"kind":"Ref","name":"glow.core.Role"}},{"name":"reachable","type":{"kind":"bool"}},{"name":"how","type":{"kind":"String"},"doc":"this node, direct tcp, via relay, or unreachable"},{"name":"hops","type":{"kind":"u8"}},{"name":"reason","type":{"kind":"String"},"doc":"Why it is reached this way, or not at all."},{"name":"platform","type":{"kind":"String"}}]},
-{"kind":"struct","name":"glow.core.NodeStatus","fields":[{"name":"name","type":{"kind":"Ref","name":"glow.core.Label"}},{"name":"address","type":{"kind":"Ref","name":"glow.core.Address"}},{"name":"key","type":{"kind":"Ref","name":"glow.core.Key"}},{"name":"namespace","type":{"kind":"Ref","name":"glow.core.Key"}},{"name":"role","type":{"kind":"Ref","name":"glow.core.Role"}},{"name":"version","type":{"kind":"String"}},{"name":"platform","type":{"kind":"String"}},{"name":"home","type":{"kind":"String"}},{"name":"started","type":{"kind":"Timestamp"}},{"name":"listening","type":{"kind":"Array","of":[{"kind":"String"}]}},{"name":"nodes","type":{"kind":"Array","of":[{"kind":"Ref","name":"glow.core.NodeSummary"}]}},{"name":"links","type":{"kind":"Array","of":[{"kind":"Ref","name":"glow.core.LinkStatus"}]}},{"name":"counters","type":{"kind":"Map","of":[{"kind":"String"},{"kind":"u64"}]},"default":[{}]}]},
+{"kind":"struct","name":"glow.core.LinkStatus","fields":[{"name":"peer","type":{"kind":"Ref","name":"glow.core.Label"},"doc":"Label of the node at the other end, empty while it is not known."},{"name":"address","type":{"kind":"Optional","of":[{"kind":"Ref","name":"glow.core.Address"}]}},{"name":"kind","type":{"kind":"String"}},{"name":"url","type":{"kind":"String"}},{"name":"state","type":{"kind":"String"},"doc":"up, connecting or waiting"},{"name":"reason","type":{"kind":"String"}},{"name":"round_trip","type":{"kind":"Optional","of":[{"kind":"Duration"}]}},{"name":"since","type":{"kind":"Optional","of":[{"kind":"Timestamp"}]}},{"name":"sent","type":{"kind":"u64"}},{"name":"received","type":{"kind":"u64"}},{"name":"hint","type":{"kind":"String"},"doc":"What helps against the reason; empty if nothing does.","default":[""]},{"name":"certified","type":{"kind":"bool"},"doc":"False while the neighbour has shown no certificate; nothing is relayed for it then.","default":[true]},{"name":"retry","type":{"kind":"Optional","of":[{"kind":"Timestamp"}]},"doc":"When a waiting link is tried again.","default":[null]}]},
+{"kind":"struct","name":"glow.core.StandingLink","doc":"A node that is dialled until it is linked, and again when the link ends.","fields":[{"name":"urls","type":{"kind":"Array","of":[{"kind":"String"}]},"doc":"In the order in which they are tried."},{"name":"key","type":{"kind":"Optional","of":[{"kind":"Ref","name":"glow.core.Key"}]},"doc":"Whose key must answer there; whoever answers, if it is null."},{"name":"peer","type":{"kind":"Ref","name":"glow.core.Label"},"doc":"The node at the other end, as far as it is known."},{"name":"address","type":{"kind":"Optional","of":[{"kind":"Ref","name":"glow.core.Address"}]}},{"name":"state","type":{"kind":"String"},"doc":"up, connecting or waiting"},{"name":"reason","type":{"kind":"String"}},{"name":"hint","type":{"kind":"String"},"doc":"What helps against the reason; empty if nothing does."},{"name":"url","type":{"kind":"String"},"doc":"The address and kind of the link that is up; empty if none is."},{"name":"kind","type":{"kind":"String"}},{"name":"since","type":{"kind":"Timestamp"},"doc":"Since when it is in this state."},{"name":"next_attempt","type":{"kind":"Optional","of":[{"kind":"Duration"}]},"doc":"Until it is dialled again, while it is waiting."},{"name":"round_trip","type":{"kind":"Optional","of":[{"kind":"Duration"}]}}]},
+{"kind":"struct","name":"glow.core.NodeSummary","fields":[{"name":"name","type":{"kind":"Ref","name":"glow.core.Label"}},{"name":"address","type":{"kind":"Ref","name":"glow.core.Address"}},{"name":"key","type":{"kind":"Ref","name":"glow.core.Key"}},{"name":"role","type":{"kind":"Ref","name":"glow.core.Role"}},{"name":"reachable","type":{"kind":"bool"}},{"name":"how","type":{"kind":"String"},"doc":"this node, direct tcp, via relay, or unreachable"},{"name":"hops","type":{"kind":"u8"}},{"name":"reason","type":{"kind":"String"},"doc":"Why it is reached this way, or not at all."},{"name":"platform","type":{"kind":"String"}},{"name":"expires","type":{"kind":"Optional","of":[{"kind":"Timestamp"}]},"doc":"When its certificate ends; null if it has none.","default":[null]},{"name":"clash","type":{"kind":"bool"},"doc":"Another node had this name first: it answers to its address only.","default":[false]}]},
+{"kind":"struct","name":"glow.core.NodeStatus","fields":[{"name":"name","type":{"kind":"Ref","name":"glow.core.Label"}},{"name":"address","type":{"kind":"Ref","name":"glow.core.Address"}},{"name":"key","type":{"kind":"Ref","name":"glow.core.Key"}},{"name":"namespace","type":{"kind":"Ref","name":"glow.core.Key"}},{"name":"role","type":{"kind":"Ref","name":"glow.core.Role"}},{"name":"version","type":{"kind":"String"}},{"name":"platform","type":{"kind":"String"}},{"name":"home","type":{"kind":"String"}},{"name":"started","type":{"kind":"Timestamp"}},{"name":"listening","type":{"kind":"Array","of":[{"kind":"String"}]}},{"name":"nodes","type":{"kind":"Array","of":[{"kind":"Ref","name":"glow.core.NodeSummary"}]}},{"name":"links","type":{"kind":"Array","of":[{"kind":"Ref","name":"glow.core.LinkStatus"}]}},{"name":"counters","type":{"kind":"Map","of":[{"kind":"String"},{"kind":"u64"}]},"default":[{}]},{"name":"lapsed","type":{"kind":"Array","of":[{"kind":"Ref","name":"glow.core.NodeSummary"}]},"doc":"Nodes whose certificate has ended; they can do nothing until an administrator renews it.","default":[[]]}]},
 {"kind":"struct","name":"glow.core.ResourceStatus","doc":"A resource as its node's directory statement shows it.","fields":[{"name":"id","type":{"kind":"Id"}},{"name":"label","type":{"kind":"Ref","name":"glow.core.Label"}},{"name":"proto","type":{"kind":"String"}},{"name":"access","type":{"kind":"Ref","name":"glow.core.Role"}}]},
 {"kind":"struct","name":"glow.core.Location","fields":[{"name":"node","type":{"kind":"Ref","name":"glow.core.Address"}},{"name":"key","type":{"kind":"Ref","name":"glow.core.Key"}},{"name":"name","type":{"kind":"Ref","name":"glow.core.Label"}},{"name":"resource","type":{"kind":"Id"}},{"name":"label","type":{"kind":"Ref","name":"glow.core.Label"}},{"name":"proto","type":{"kind":"String"}}]},
 {"kind":"struct","name":"glow.core.Hop","fields":[{"name":"node","type":{"kind":"Ref","name":"glow.core.Address"}},{"name":"name","type":{"kind":"Ref","name":"glow.core.Label"}},{"name":"link","type":{"kind":"String"},"doc":"Kind of the link that leads to this hop; empty for the first, this node itself."},{"name":"round_trip","type":{"kind":"Optional","of":[{"kind":"Duration"}]}}]},
 {"kind":"struct","name":"glow.core.Invite","fields":[{"name":"id","type":{"kind":"Id"}},{"name":"link","type":{"kind":"String"}},{"name":"name","type":{"kind":"Ref","name":"glow.core.Label"}},{"name":"expires","type":{"kind":"Timestamp"}}]},
+{"kind":"enum","name":"glow.core.LogLevel","members":[{"name":"DEBUG","value":10},{"name":"INFO","value":20},{"name":"WARNING","value":30},{"name":"ERROR","value":40},{"name":"CRITICAL","value":50}]},
+{"kind":"struct","name":"glow.core.LogRecord","doc":"Something that a node, or a process of it, said.","fields":[{"name":"number","type":{"kind":"u64"},"doc":"The first since the node started is 1."},{"name":"time","type":{"kind":"Timestamp"}},{"name":"level","type":{"kind":"Ref","name":"glow.core.LogLevel"}},{"name":"process","type":{"kind":"String"},"doc":"Label of the process that said it, \"node\" for the node itself."},{"name":"logger","type":{"kind":"String"},"doc":"Where in the program: the name of a Python logger, \"stderr\", \"process\" for its state."},{"name":"message","type":{"kind":"String"}},{"name":"fields","type":{"kind":"Map","of":[{"kind":"String"},{"kind":"String"}]},"default":[{}]},{"name":"lost","type":{"kind":"u64"},"doc":"How many records are gone between the one that was given before this one and this one.","default":[0]}]},
+{"kind":"enum","name":"glow.core.MetricKind","members":[{"name":"COUNTER","value":1},{"name":"GAUGE","value":2}]},
+{"kind":"struct","name":"glow.core.Metric","doc":"One value of one series; the name says the unit, as Prometheus has it.","fields":[{"name":"name","type":{"kind":"String"}},{"name":"kind","type":{"kind":"Ref","name":"glow.core.MetricKind"}},{"name":"help","type":{"kind":"String"}},{"name":"labels","type":{"kind":"Map","of":[{"kind":"String"},{"kind":"String"}]}},{"name":"value","type":{"kind":"f64"}}]},
 {"kind":"struct","name":"glow.core.PairingEventAsked","fields":[{"name":"invite","type":{"kind":"Id"}},{"name":"name","type":{"kind":"Ref","name":"glow.core.Label"}},{"name":"address","type":{"kind":"Ref","name":"glow.core.Address"}},{"name":"from","type":{"kind":"String"}}],"variant_of":"glow.core.PairingEvent"},
 {"kind":"struct","name":"glow.core.PairingEventJoined","fields":[{"name":"name","type":{"kind":"Ref","name":"glow.core.Label"}},{"name":"address","type":{"kind":"Ref","name":"glow.core.Address"}}],"variant_of":"glow.core.PairingEvent"},
 {"kind":"struct","name":"glow.core.PairingEventRefused","fields":[{"name":"reason","type":{"kind":"String"}}],"variant_of":"glow.core.PairingEvent"},
 {"kind":"union","name":"glow.core.PairingEvent","variants":[{"name":"created","ordinal":1,"type":{"kind":"Ref","name":"glow.core.Invite"},"doc":"The invite exists; its link can be shown."},{"name":"asked","ordinal":2,"type":{"kind":"Ref","name":"glow.core.PairingEventAsked"},"doc":"A device with a right proof waits for a yes."},{"name":"joined","ordinal":3,"type":{"kind":"Ref","name":"glow.core.PairingEventJoined"},"doc":"The device is certified."},{"name":"refused","ordinal":4,"type":{"kind":"Ref","name":"glow.core.PairingEventRefused"}}]},
+{"kind":"struct","name":"glow.core.Setting","doc":"A setting of a node. Values are written as JSON, which is TOML too.","fields":[{"name":"key","type":{"kind":"String"}},{"name":"kind","type":{"kind":"String"},"doc":"What its value may be, for a person."},{"name":"value","type":{"kind":"String"},"doc":"In effect now."},{"name":"source","type":{"kind":"String"},"doc":"Where that comes from: a flag, a variable of the environment, \"file\" or \"default\"."},{"name":"default","type":{"kind":"String"}},{"name":"meaning","type":{"kind":"String"}},{"name":"applies","type":{"kind":"String"},"doc":"When a new value takes effect: \"at once\" or \"at a restart\"."},{"name":"pending","type":{"kind":"Optional","of":[{"kind":"String"}]},"doc":"What it will be after a restart, if that is something else."}]},
+{"kind":"struct","name":"glow.core.Configuration","fields":[{"name":"path","type":{"kind":"String"},"doc":"The file."},{"name":"settings","type":{"kind":"Array","of":[{"kind":"Ref","name":"glow.core.Setting"}]}},{"name":"problem","type":{"kind":"String"},"doc":"Why the file as it is now is not in effect; empty if it is."}]},
+{"kind":"struct","name":"glow.core.ConfigurationEntry","doc":"A change of the configuration.","fields":[{"name":"number","type":{"kind":"u32"}},{"name":"time","type":{"kind":"Timestamp"},"doc":"For an edited file: when it was first seen."},{"name":"who","type":{"kind":"String"},"doc":"A user of the node's device, the name of another node, or \"edited file\"."},{"name":"key","type":{"kind":"Optional","of":[{"kind":"Ref","name":"glow.core.Key"}]},"doc":"The key of that other node."},{"name":"what","type":{"kind":"String"}}]},
+{"kind":"struct","name":"glow.core.ConfigurationChange","fields":[{"name":"entry","type":{"kind":"Optional","of":[{"kind":"Ref","name":"glow.core.ConfigurationEntry"}]},"doc":"null if nothing had to be changed"},{"name":"applied","type":{"kind":"Array","of":[{"kind":"String"}]},"doc":"Keys whose new value is in effect."},{"name":"restart","type":{"kind":"Array","of":[{"kind":"String"}]},"doc":"Keys whose new value comes with a restart."},{"name":"overridden","type":{"kind":"Array","of":[{"kind":"String"}]},"doc":"Keys above whose new value stands a flag of the running node, or a variable of its environment."}]},
+{"kind":"error","name":"glow.core.BadConfiguration","doc":"No such setting, a value that does not fit it, or a file that cannot be used.","code":3496597385,"fields":[{"name":"what","type":{"kind":"String"}},{"name":"why","type":{"kind":"String"}},{"name":"help","type":{"kind":"String"}}]},
 {"kind":"error","name":"glow.core.NoSuchName","code":1163696138,"fields":[{"name":"name","type":{"kind":"String"}},{"name":"known","type":{"kind":"Array","of":[{"kind":"String"}]}}]},
 {"kind":"error","name":"glow.core.NameTaken","code":1586044658,"fields":[{"name":"name","type":{"kind":"String"}}]},
 {"kind":"error","name":"glow.core.BadSpecification","code":4261919824,"fields":[{"name":"reason","type":{"kind":"String"}}]},
 {"kind":"error","name":"glow.core.InviteRefused","code":2411434826,"fields":[{"name":"reason","type":{"kind":"String"}}]},
-{"kind":"proto","name":"glow.core.Node","doc":"One relay on one device. Its resource id is its address.","bases":["glow.core.Process"],"methods":[{"name":"node_status","path":"glow.core/Node.node_status","selector":4173643393,"result":{"kind":"Ref","name":"glow.core.NodeStatus"},"idempotent":true},{"name":"resolve","path":"glow.core/Node.resolve","selector":3336570575,"arguments":[{"name":"name","type":{"kind":"String","bound":512}}],"result":{"kind":"Ref","name":"glow.core.Location"},"throws":["glow.core.NoSuchName"],"idempotent":true,"doc":"Where \"nas\", \"nas/files\" or \"self/files\" is; an address prefix of at least 4 characters serves as a node's name."},{"name":"resources","path":"glow.core/Node.resources","selector":1370279882,"arguments":[{"name":"node","type":{"kind":"Ref","name":"glow.core.Address"}}],"result":{"kind":"Array","of":[{"kind":"Ref","name":"glow.core.ResourceStatus"}]},"idempotent":true,"doc":"Resources of one node of the namespace, from its directory statement."},{"name":"processes","path":"glow.core/Node.processes","selector":1979840872,"result":{"kind":"Array","of":[{"kind":"Ref","name":"glow.core.ProcessStatus"}]},"idempotent":true},{"name":"route","path":"glow.core/Node.route","selector":3450544807,"arguments":[{"name":"destination","type":{"kind":"Ref","name":"glow.core.Address"}}],"result":{"kind":"Array","of":[{"kind":"Ref","name":"glow.core.Hop"}]},"idempotent":true,"doc":"The nodes that a packet from here to `destination` visits, this node first."},{"name":"echo","path":"glow.core/Node.echo","selector":2024166333,"arguments":[{"name":"payload","type":{"kind":"Bytes","bound":65536}}],"result":{"kind":"Bytes"},"idempotent":true,"doc":"Answers its argument; measures a round trip."},{"name":"create","path":"glow.core/Node.create","selector":2187511042,"arguments":[{"name":"specification","type":{"kind":"Ref","name":"glow.core.Specification"}}],"result":{"kind":"Ref","name":"glow.core.ProcessStatus"},"throws":["glow.core.NameTaken","glow.core.BadSpecification"],"doc":"Administrators only."},{"name":"kill","path":"glow.core/Node.kill","selector":1751714826,"arguments":[{"name":"process","type":{"kind":"Id"}}],"result":{"kind":"Ref","name":"glow.core.ProcessStatus"},"doc":"Administrators only: ends a process and forgets its specification."},{"name":"invite","path":"glow.core/Node.invite","selector":3742187978,"arguments":[{"name":"name","type":{"kind":"Ref","name":"glow.core.Label"},"default":[""]},{"name":"role","type":{"kind":"Ref","name":"glow.core.Role"},"default":[2]},{"name":"lifetime","type":{"kind":"Duration"},"default":[86400.0]},{"name":"accept","type":{"kind":"bool"},"default":[false]}],"result":{"kind":"Stream","of":[{"kind":"Ref","name":"glow.core.PairingEvent"}]},"doc":"Administrators only: makes an invite and tells what becomes of it until the stream is closed; the invite stays valid.\nWith `accept` a right proof is enough, else confirm() must follow an `asked`."},{"name":"confirm","path":"glow.core/Node.confirm","selector":769599430,"arguments":[{"name":"invite","type":{"kind":"Id"}},{"name":"accept","type":{"kind":"bool"}}],"doc":"Administrators only: the person's answer to an `asked`."},{"name":"join","path":"glow.core/Node.join","selector":1812202784,"arguments":[{"name":"link","type":{"kind":"String","bound":4096}},{"name":"name","type":{"kind":"Ref","name":"glow.core.Label"},"default":[""]}],"result":{"kind":"Ref","name":"glow.core.NodeStatus"},"throws":["glow.core.InviteRefused"],"doc":"Local user only: joins the namespace that an invite link names."},{"name":"stop","path":"glow.core/Node.stop","selector":2122334685,"doc":"Local user only: ends the node after its processes ended."},{"name":"introduce","path":"glow.core/Node.introduce","selector":1174326897,"arguments":[{"name":"id","type":{"kind":"Id"}},{"name":"key","type":{"kind":"Ref","name":"glow.core.Key"}},{"name":"narrowing","type":{"kind":"Bytes"},"default":[""]}],"result":{"kind":"Id"},"doc":"A fresh id through which the holder of `key` uses `id` with the caller's rights; held 60 s until used."}]}
+{"kind":"proto","name":"glow.core.Node","doc":"One relay on one device. Its resource id is its address.","bases":["glow.core.Process"],"methods":[{"name":"node_status","path":"glow.core/Node.node_status","selector":4173643393,"result":{"kind":"Ref","name":"glow.core.NodeStatus"},"idempotent":true},{"name":"resolve","path":"glow.core/Node.resolve","selector":3336570575,"arguments":[{"name":"name","type":{"kind":"String","bound":512}}],"result":{"kind":"Ref","name":"glow.core.Location"},"throws":["glow.core.NoSuchName"],"idempotent":true,"doc":"Where \"nas\", \"nas/files\" or \"self/files\" is; an address prefix of at least 4 characters serves as a node's name."},{"name":"resources","path":"glow.core/Node.resources","selector":1370279882,"arguments":[{"name":"node","type":{"kind":"Ref","name":"glow.core.Address"}}],"result":{"kind":"Array","of":[{"kind":"Ref","name":"glow.core.ResourceStatus"}]},"idempotent":true,"doc":"Resources of one node of the namespace, from its directory statement."},{"name":"processes","path":"glow.core/Node.processes","selector":1979840872,"result":{"kind":"Array","of":[{"kind":"Ref","name":"glow.core.ProcessStatus"}]},"idempotent":true},{"name":"route","path":"glow.core/Node.route","selector":3450544807,"arguments":[{"name":"destination","type":{"kind":"Ref","name":"glow.core.Address"}}],"result":{"kind":"Array","of":[{"kind":"Ref","name":"glow.core.Hop"}]},"idempotent":true,"doc":"The nodes that a packet from here to `destination` visits, this node first."},{"name":"echo","path":"glow.core/Node.echo","selector":2024166333,"arguments":[{"name":"payload","type":{"kind":"Bytes","bound":65536}}],"result":{"kind":"Bytes"},"idempotent":true,"doc":"Answers its argument; measures a round trip."},{"name":"create","path":"glow.core/Node.create","selector":2187511042,"arguments":[{"name":"specification","type":{"kind":"Ref","name":"glow.core.Specification"}}],"result":{"kind":"Ref","name":"glow.core.ProcessStatus"},"throws":["glow.core.NameTaken","glow.core.BadSpecification"],"doc":"Administrators only."},{"name":"kill","path":"glow.core/Node.kill","selector":1751714826,"arguments":[{"name":"process","type":{"kind":"Id"}}],"result":{"kind":"Ref","name":"glow.core.ProcessStatus"},"doc":"Administrators only: ends a process and forgets its specification."},{"name":"invite","path":"glow.core/Node.invite","selector":3742187978,"arguments":[{"name":"name","type":{"kind":"Ref","name":"glow.core.Label"},"default":[""]},{"name":"role","type":{"kind":"Ref","name":"glow.core.Role"},"default":[2]},{"name":"lifetime","type":{"kind":"Duration"},"default":[0.0]},{"name":"accept","type":{"kind":"bool"},"default":[false]}],"result":{"kind":"Stream","of":[{"kind":"Ref","name":"glow.core.PairingEvent"}]},"doc":"Administrators only: makes an invite and tells what becomes of it until the stream is closed; the invite stays valid.\nWith `accept` a right proof is enough, else confirm() must follow an `asked`. A lifetime of 0 is the node's setting."},{"name":"confirm","path":"glow.core/Node.confirm","selector":769599430,"arguments":[{"name":"invite","type":{"kind":"Id"}},{"name":"accept","type":{"kind":"bool"}}],"doc":"Administrators only: the person's answer to an `asked`."},{"name":"join","path":"glow.core/Node.join","selector":1812202784,"arguments":[{"name":"link","type":{"kind":"String","bound":4096}},{"name":"name","type":{"kind":"Ref","name":"glow.core.Label"},"default":[""]}],"result":{"kind":"Ref","name":"glow.core.NodeStatus"},"throws":["glow.core.InviteRefused"],"doc":"Local user only: joins the namespace that an invite link names."},{"name":"stop","path":"glow.core/Node.stop","selector":2122334685,"doc":"Local user only: ends the node after its processes ended."},{"name":"introduce","path":"glow.core/Node.introduce","selector":1174326897,"arguments":[{"name":"id","type":{"kind":"Id"}},{"name":"key","type":{"kind":"Ref","name":"glow.core.Key"}},{"name":"narrowing","type":{"kind":"Bytes"},"default":[""]}],"result":{"kind":"Id"},"doc":"A fresh id through which the holder of `key` uses `id` with the caller's rights; held 60 s until used."},{"name":"configuration","path":"glow.core/Node.configuration","selector":3007252418,"result":{"kind":"Ref","name":"glow.core.Configuration"},"idempotent":true,"doc":"Administrators only, as all of these: what the node is set to, and why."},{"name":"configure","path":"glow.core/Node.configure","selector":3050197461,"arguments":[{"name":"key","type":{"kind":"String","bound":256}},{"name":"value","type":{"kind":"Optional","of":[{"kind":"String","bound":4096}]},"default":[null]}],"result":{"kind":"Ref","name":"glow.core.ConfigurationChange"},"throws":["glow.core.BadConfiguration"],"doc":"Gives a setting a value: TOML, or text that needs no quotes. null: its default."},{"name":"configuration_history","path":"glow.core/Node.configuration_history","selector":2158534776,"result":{"kind":"Array","of":[{"kind":"Ref","name":"glow.core.ConfigurationEntry"}]},"idempotent":true,"doc":"The newest 1,000 changes, newest first."},{"name":"configuration_text","path":"glow.core/Node.configuration_text","selector":1563915234,"arguments":[{"name":"number","type":{"kind":"u32"}}],"result":{"kind":"Bytes"},"idempotent":true,"doc":"The file as a change left it."},{"name":"configuration_rollback","path":"glow.core/Node.configuration_rollback","selector":1642528030,"arguments":[{"name":"number","type":{"kind":"Optional","of":[{"kind":"u32"}]},"default":[null]}],"result":{"kind":"Ref","name":"glow.core.ConfigurationChange"},"throws":["glow.core.BadConfiguration"],"doc":"Goes back to the file that change `number` left; null: to the last good one before the newest change."},{"name":"links_list","path":"glow.core/Node.links_list","selector":3601059715,"result":{"kind":"Array","of":[{"kind":"Ref","name":"glow.core.StandingLink"}]},"idempotent":true},{"name":"links_add","path":"glow.core/Node.links_add","selector":3057925876,"arguments":[{"name":"urls","type":{"kind":"Array","of":[{"kind":"String","bound":4096}],"bound":16}},{"name":"key","type":{"kind":"Optional","of":[{"kind":"Ref","name":"glow.core.Key"}]},"default":[null]}],"result":{"kind":"Ref","name":"glow.core.StandingLink"},"doc":"Administrators only: keeps a link to one node, at whichever of the addresses answers; tells how the first attempt went.\n`pipe:` and other addresses that mean something on this device alone are for its own user."},{"name":"links_remove","path":"glow.core/Node.links_remove","selector":1988459294,"arguments":[{"name":"urls","type":{"kind":"Array","of":[{"kind":"String","bound":4096}],"bound":16}}],"doc":"Administrators only: dials these addresses no more, and ends the links that were made there."},{"name":"logs","path":"glow.core/Node.logs","selector":319902037,"arguments":[{"name":"after","type":{"kind":"u64"},"default":[0]},{"name":"last","type":{"kind":"Optional","of":[{"kind":"u64"}]},"default":[null]},{"name":"follow","type":{"kind":"bool"},"default":[false]},{"name":"level","type":{"kind":"Ref","name":"glow.core.LogLevel"},"default":[10]},{"name":"process","type":{"kind":"String","bound":63},"default":[""]}],"result":{"kind":"Stream","of":[{"kind":"Ref","name":"glow.core.LogRecord"}]},"doc":"Administrators only: what was said, oldest first, of the last 10,000 records: those after the one with number\n`after`, of a process, of a level and above, and of these the `last` ones. With `follow` it goes on with what\ncomes; who is too slow for that loses the oldest."},{"name":"metrics","path":"glow.core/Node.metrics","selector":74445783,"result":{"kind":"Array","of":[{"kind":"Ref","name":"glow.core.Metric"}]},"idempotent":true,"doc":"What the node counts and measures."}]}
 ]}
 """
 Resource.schema = SCHEMA

@@ -13,11 +13,13 @@ server.py        the owner's side: Server
 resource.py      from a request to its handler
 served.py        from a handler to the last word
 host.py          the resource table, and the dispatcher that answers from it
+batches.py       Encoded and takes_batches: messages that are only passed on
 workers.py       reused tasks for asynchronous handlers
 thread.py        the OS thread of a process whose handlers block: wait
 process.py       from a class to a process: made, started, stopped
 """
 
+from firefly.runtime.batches import Encoded, takes_batches
 from firefly.runtime.context import Caller, CurrentCall, current_call, deadline
 from firefly.runtime.host import Host
 from firefly.runtime.method import Method, OpenEnum, Union
@@ -34,6 +36,7 @@ __all__ = [
     "ArgumentStream",
     "Caller",
     "CurrentCall",
+    "Encoded",
     "Host",
     "Items",
     "Method",
@@ -52,4 +55,5 @@ __all__ = [
     "describe",
     "missing",
     "open_workers",
+    "takes_batches",
 ]

@@ -12,6 +12,7 @@ from typing import Any
 import trio
 
 from firefly.errors import InvalidArgument
+from firefly.exports import tell_released
 from firefly.messages import Capabilities
 from firefly.rpc import Conversation
 from firefly.runtime.method import Capability, Codec
@@ -82,6 +83,9 @@ async def describe_passing(
     except BaseException:
         for resource in exported:
             conversation.let_go(resource)
+        for thing in passing[len(listed) :]:
+            if not thing.is_stub:
+                tell_released(thing)
         raise
     return listed
 

@@ -6,6 +6,7 @@ import math
 from contextvars import ContextVar, Token
 from dataclasses import dataclass
 from types import TracebackType
+from typing import Any
 
 import msgspec
 import trio
@@ -27,11 +28,12 @@ class Caller:
 
 
 class CurrentCall(msgspec.Struct, frozen=True, eq=False):
-    """What a handler can know of the call that it serves."""
+    """What a handler can know of the call that it serves. `resource` is the LocalResource that does."""
 
     caller: Caller
     method: Method
     conversation: Conversation
+    resource: Any
 
 
 current: ContextVar[CurrentCall] = ContextVar("current_call")

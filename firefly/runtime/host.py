@@ -34,8 +34,9 @@ class Host:
         self.resources: dict[bytes, Any] = {}
         self.errors = 0
 
-    def add(self, resource: bytes, server: Server, access: int | None = None) -> None:
-        self.resources[resource] = LocalResource(self, server, access)
+    def add(self, resource: bytes, server: Server, access: int | None = None, label: str = "") -> None:
+        self.resources[resource] = entry = LocalResource(self, server, access)
+        entry.label = label
 
     def remove(self, resource: bytes) -> None:
         self.resources.pop(resource, None)

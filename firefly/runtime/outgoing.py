@@ -173,6 +173,13 @@ class ArgumentSource:
             raise answered
         return answered
 
+    def send_nothing(self, call: PendingCall) -> bool:
+        """Whether it is known that there is nothing to send; then the end is sent at once, together with the call."""
+        empty = isinstance(self._source, list | tuple) and not self._source
+        if empty:
+            call.end()
+        return empty
+
     async def send(self, call: PendingCall) -> None:
         """Sends every item, then the end, which tells the owner if the source failed. A generator is closed."""
         try:

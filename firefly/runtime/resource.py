@@ -20,6 +20,7 @@ from msgspec import Raw
 from firefly.errors import GlowError, NoSuchMethod
 from firefly.messages import Capabilities, Notify, Request
 from firefly.rpc import Conversation
+from firefly.runtime.batches import taker_of
 from firefly.runtime.capabilities import decode_with
 from firefly.runtime.context import Caller, CurrentCall, current
 from firefly.runtime.method import Method
@@ -38,11 +39,12 @@ _PLAIN = frozenset({bytes, str, int, bool, float, type(None), list, dict})
 
 
 class Handler(NamedTuple):
-    """The bound method that serves `method`, and the position of its stream argument."""
+    """The bound method that serves `method`, the position of its stream argument, and what takes whole batches."""
 
     method: Method
     run: Callable[..., Any]
-    position: int | None
+    position: int | None = None
+    take: Callable[[list[Raw]], None] | None = None
 
 
 class LocalResource:
@@ -78,13 +80,13 @@ class LocalResource:
     def request(self, conversation: Conversation, lane: int, request: Request, caller: Caller) -> ServedCall | None:
         """Runs the handler: returns its call, or None if that is answered. Raises GlowError if there is none."""
         check_access(caller, self.access)
-        method, handler, position = self._find(request.selector)
+        method, handler, position, _ = self._find(request.selector)
         if request.capabilities or method.argument_codec.passes:
             listed, request.capabilities = request.capabilities, None
             arguments = self.decode(method, request.arguments, conversation, listed)
         else:
             arguments = msgspec.structs.astuple(method.argument_codec.decode(request.arguments))
-        context = CurrentCall(caller, method, conversation)
+        context = CurrentCall(caller, method, conversation, self)
         call: ServedCall | None = None
         if position is not None:
             call = ServedCall(self.host, context, request.call, lane, request.deadline)
@@ -126,14 +128,14 @@ class LocalResource:
         """Runs the handler, or queues for it. What cannot be served is dropped: nobody waits for an answer."""
         try:
             check_access(caller, self.access)
-            method, handler, _ = self._find(notification.selector)
+            handler = self._find(notification.selector)
         except GlowError as error:
-            log.info("dropped notifications: %s", error)
+            log.debug("dropped notifications: %s", error)  # a peer could fill the log with these
             conversation.refused(notification)
             return
         size = sum(map(len, notification.arguments))
         conversation.admit(notification.resource, size)
-        context = CurrentCall(caller, method, conversation)
+        context = CurrentCall(caller, handler.method, conversation, self)
         inbox = self.inboxes.get(conversation)
         if inbox is not None:
             inbox.waiting.append(Received(context, handler, notification, size))
@@ -151,19 +153,25 @@ class LocalResource:
             self.host.workers.run(inbox)
 
     def run_inline(
-        self, context: CurrentCall, handler: Callable[..., Any], values: list[Raw], listed: Capabilities | None
+        self, context: CurrentCall, handler: Handler, values: list[Raw], listed: Capabilities | None
     ) -> Left | None:
         """Runs plain handlers for each of `values`; at the first awaitable returns it and the values that follow."""
-        method = context.method
+        method, run = handler.method, handler.run
+        if handler.take is not None and not listed:
+            try:
+                handler.take(values)
+            except Exception as error:
+                self.host.describe_error(method, error)
+            return None
         codec, names = method.argument_codec, method.arguments.__struct_fields__
         decode = codec.decode
         single = names[0] if len(names) == 1 and not codec.passes and not listed else None
         for index, value in enumerate(values):
             try:
                 if single is not None:
-                    result = handler(getattr(decode(value), single))
+                    result = run(getattr(decode(value), single))
                 else:
-                    result = handler(*self.decode(method, value, context.conversation, listed))
+                    result = run(*self.decode(method, value, context.conversation, listed))
             except FAULTS as error:
                 self.host.describe_error(method, error)
                 continue
@@ -176,7 +184,7 @@ class Received(NamedTuple):
     """Notifications of one message, and who serves them."""
 
     context: CurrentCall
-    handler: Callable[..., Any]
+    handler: Handler
     notification: Notify
     size: int
 
@@ -239,14 +247,16 @@ def _handler(server: Server, method: Method) -> Handler:
         if declared is not None:
             break
     else:
-        return Handler(method, lambda *_: missing(method), None)
+        return Handler(method, lambda *_: missing(method))
     handler = getattr(server, declared.__name__)
     given = getattr(type(server), declared.__name__)
     if server.thread is not None and given is not declared and is_plain(given):
         stream = method.result_stream is not None
         handler = in_thread(server.thread, method.name, handler, notify=method.notify, stream=stream)
+    elif method.notify:
+        return Handler(method, handler, take=taker_of(server, method.name))
     if method.argument_stream is None:
-        return Handler(method, handler, None)
+        return Handler(method, handler)
     names = [name for name in inspect.signature(declared).parameters if name != "self"]
     plain = set(method.arguments.__struct_fields__)
     return Handler(method, handler, next(index for index, name in enumerate(names) if name not in plain))

@@ -13,6 +13,8 @@ from msgspec import Raw
 from firefly.calls import IncomingCall
 from firefly.errors import CallCancelled, DeadlineExceeded, GlowError, InvalidArgument, decode_error, encode_error
 from firefly.messages import Capabilities
+from firefly.outbox import RUN_LIMIT, VALUE_OVERHEAD
+from firefly.runtime.batches import Encoded
 from firefly.runtime.capabilities import describe_passing
 from firefly.runtime.context import CurrentCall, announce_deadline, current
 from firefly.runtime.method import NIL, Codec, Method
@@ -122,6 +124,9 @@ class ServedCall(IncomingCall, Job):
             items = _inline(items)
         try:
             async for item in items:
+                if type(item) is Encoded:
+                    await self._send_encoded(item)
+                    continue
                 for piece in cut(item, method.result_stream):
                     if self.credit <= 0 or self.conversation.outbox.full:
                         await self._room()
@@ -132,6 +137,16 @@ class ServedCall(IncomingCall, Job):
         finally:
             if hasattr(items, "aclose"):
                 await close(items)
+
+    async def _send_encoded(self, batch: Encoded) -> None:
+        """All at once where they fit a record, else one by one."""
+        if batch.size + VALUE_OVERHEAD * len(batch.values) <= RUN_LIMIT:
+            await self._room()
+            self.send_items(batch.values, batch.size)
+            return
+        for value in batch.values:
+            await self._room()
+            self.send_item(bytes(value))
 
     async def _encode_passing(self, codec: Codec, value: Any) -> tuple[bytes, Capabilities | None]:
         context = self._context

@@ -160,7 +160,7 @@ class ResultStream(_Items[T]):
         call = StreamCall(peer, method)
         peer.call(call, stub._resource, method.selector, encoded, time_left(), listed)
         self._token = trio.lowlevel.current_trio_token()
-        if self._source is not None:
+        if self._source is not None and not self._source.send_nothing(call):
             trio.lowlevel.spawn_system_task(_send, self._source, call, self._sending, context=copy_context())
         return call
 
@@ -220,6 +220,11 @@ class ArgumentStream(_Items[T]):
         if self._waiter is not None:
             self._waiter.set()
             self._waiter = None
+
+    @property
+    def exhausted(self) -> bool:
+        """Whether it has come to its end already, without an error; so nothing needs to be made ready for its items."""
+        return self._ended and self._error is None and not self._batches and not self._items
 
     async def _next(self) -> list[T]:
         """The next items. Raises StopAsyncIteration after the last; what the source raised."""

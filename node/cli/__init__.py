@@ -7,6 +7,8 @@
     output.py     tables, JSON, sizes and times; progress.py: what a person sees while waiting
     address.py    NODE, NODE/RESOURCE, NODE[/RESOURCE]:PATH, glow://NODE/RESOURCE/PATH
     client.py     work done through the running node; running.py and detach.py: the commands that are the node
+    explanations.py   what every state means; survey.py: what nodes say of themselves; checkup.py: checks of a device
+    complete.py   what shells call at each Tab; completing/: words, parsers and places
     files.py      file systems by address; copying/: `glow cp`
 
 A command is a module with HELP-like lines in the table, `configure(parser)` and `run(arguments) -> exit code`.

@@ -68,6 +68,14 @@ def parse(text: str) -> Address:
     return Address(node, resource, _path(path), path.endswith("/")) if colon else Address(node, resource)
 
 
+def parse_resource(text: str, what: str, example: str) -> Address:
+    """The address of a resource: NODE/RESOURCE. Raises UsageError, in which it is no `what`."""
+    address = parse(text)
+    if address.resource is None or address.path is not None:
+        raise UsageError(f"{text!r} is no {what}", hint=f"NODE/RESOURCE, for example {example}")
+    return address
+
+
 def _parse_url(text: str) -> Address:
     node, _, rest = text.removeprefix(SCHEME).partition("/")
     resource, slash, path = rest.partition("/")

@@ -19,6 +19,10 @@ GROUPS: dict[str, dict[str, str]] = {
         "ping": "how long a node takes to answer",
         "trace": "which way packets go to a node",
         "ps": "the processes of a node",
+        "why": "why something is as it is, and what would change it",
+        "logs": "what a node and its processes said",
+        "metrics": "what a node counts and measures",
+        "doctor": "what is wrong on this device, and what helps",
     },
     "USE": {
         "call": "call a method of any resource",
@@ -28,18 +32,28 @@ GROUPS: dict[str, dict[str, str]] = {
         "mkdir": "make folders",
         "mv": "rename or move files and folders",
         "kv": "read, write and watch a key-value store",
+        "pub": "publish messages to a topic",
+        "sub": "print what is published to a topic",
+        "forward": "use a service of another device at a port of this one",
         "create": "make a process that a node keeps running",
         "kill": "end a process and forget it",
+        "run": "run a WebAssembly program on a node",
     },
     "BUILD": {
-        "idl": "check interfaces and generate their stubs",
+        "idl": "check interfaces, generate their stubs, or show what they compile to",
+        "simulate": "let a made-up mesh of real nodes run in virtual time",
     },
     "RUN": {
+        "config": "what a node is set to, and every change of it",
+        "link": "keep links to other nodes: by address, or through a command such as ssh",
+        "completion": "a script that lets your shell complete commands",
         "version": "the version of Glow",
     },
 }
 """By the group under which the help shows it: name and help line of every command."""
 
+HIDDEN = {"complete"}
+"""Commands that nobody types: completion scripts call them."""
 COMMANDS: dict[str, str] = {name: line for group in GROUPS.values() for name, line in group.items()}
 
 

@@ -29,7 +29,7 @@ _ROLES = {"admin": Role.ADMIN, "member": Role.MEMBER}
 def configure(parser: ArgumentParser) -> None:
     parser.usage = "glow create KIND [--label LABEL] [--access member|admin] [KEY=VALUE …] [-- COMMAND ARGUMENT…]"
     parser.epilog = "For example: glow create filesystem --label photos root=~/Pictures writable=yes"
-    parser.add_argument("kind", metavar="KIND", help="filesystem, kv, another installed kind, or program")
+    parser.add_argument("kind", metavar="KIND", help="filesystem, kv, pubsub, another installed kind, or program")
     parser.add_argument("settings", nargs="*", metavar="KEY=VALUE", help="the configuration of the process")
     parser.add_argument("--label", help="its name on that node (default: the kind; `files` for a file system)")
     parser.add_argument("--access", choices=sorted(_ROLES), default="member", help="the lowest role that may call it")

@@ -76,4 +76,7 @@ def node_words(arguments: Namespace) -> list[str]:
     words = ["--name", arguments.name] if arguments.name else []
     for url in arguments.listen or []:
         words += ["--listen", url]
+    for name in ("certificate", "key", "pages_for"):
+        if value := getattr(arguments, name):
+            words += [f"--{name.replace('_', '-')}", value]
     return words

@@ -35,6 +35,7 @@ class PartlyDone(GlowError):
 _BY_CLASS: dict[str, int] = {
     "UsageError": USAGE,
     "PartlyDone": PARTLY,
+    "BadConfiguration": USAGE,
     "NoNode": NO_NODE,
     NoSuchResource.__name__: NO_SUCH,
     Denied.__name__: DENIED,
@@ -49,11 +50,14 @@ _BY_CLASS: dict[str, int] = {
 _BY_NAME: dict[str, int] = {
     "glow.core.NoSuchName": NO_SUCH,
     "glow.core.NameTaken": CONFLICT,
+    "glow.core.BadConfiguration": USAGE,
     "glow.kv.Conflict": CONFLICT,
     "glow.kv.TooOld": CONFLICT,
     "glow.filesystem.ReadOnly": DENIED,
     "glow.filesystem.Exists": CONFLICT,
     "glow.filesystem.NotEmpty": CONFLICT,
+    "glow.executor.NoSuchFolder": NO_SUCH,
+    "glow.executor.UnknownImport": UNMET,
 }
 
 Words = tuple[str, str, str]
@@ -71,10 +75,34 @@ def _path(error: Any) -> str:
     return repr(error.path) if error.path else "the whole file system"
 
 
+_LIMITS: dict[str, Words] = {
+    "wall": ("the program was stopped after {}", "it used all the time that it had", "--wall 5m gives it more"),
+    "fuel": ("the program was stopped after {} units of fuel", "that was all it had", "--fuel gives it more"),
+    "memory": ("the program has not enough memory", "it may have {}", "--memory 512MB gives it more"),
+    "output": ("the program was stopped after it wrote {}", "it may not write more", "--output 1GB lets it"),
+    "compile": ("the module was not compiled within {}", "it is too big or too odd", "run a smaller one"),
+}
+
+
+def _limit(error: Any) -> Words:
+    if error.limit not in _LIMITS:
+        return f"the program reached the limit {error.limit}", error.detail, ""
+    what, why, hint = (text.format(error.detail) for text in _LIMITS[error.limit])
+    return what, why, hint
+
+
+def _trap(error: Any) -> Words:
+    hint = f"its memory was nearly full with {error.memory:,} bytes: --memory gives it more"
+    where = " < ".join(error.backtrace[:5])
+    full = error.memory > error.allowed / 2
+    return f"the program failed: {error.reason}", where and f"in {where}", hint if full else ""
+
+
 _WORDS: dict[str, Callable[[Any], Words]] = {
     "glow.core.NoSuchName": lambda e: (f"there is no {e.name_!r}", _known(e.name_, e.known), "glow ls"),
     "glow.core.NameTaken": lambda e: (f"the name {e.name_} is taken", "", "choose another one with --label"),
     "glow.core.BadSpecification": lambda e: ("no process can be made of this", e.reason, "glow create --help"),
+    "glow.core.BadConfiguration": lambda e: (e.what, e.why, e.help),
     "glow.core.InviteRefused": lambda e: (
         "the invite was refused",
         e.reason.removeprefix("the invite was refused: "),
@@ -90,6 +118,35 @@ _WORDS: dict[str, Callable[[Any], Words]] = {
         f"the oldest is {e.oldest}",
         f"list the keys, then watch with --since {e.oldest}",
     ),
+    "glow.executor.NotWasm": lambda e: (
+        "this is no WebAssembly module that can run there",
+        e.reason,
+        "build it for WASI preview 1: rustc --target wasm32-wasip1, clang --target=wasm32-wasi",
+    ),
+    "glow.executor.UnknownImport": lambda e: (
+        f"the module needs {e.module}.{e.name_}",
+        "nothing but WASI preview 1 is offered to a module",
+        "build it for WASI preview 1: rustc --target wasm32-wasip1, clang --target=wasm32-wasi",
+    ),
+    "glow.executor.NoSuchModule": lambda e: ("the module went before it ran", "others took its place", "run it again"),
+    "glow.executor.NoSuchFunction": lambda e: (
+        f"the module has no function {e.name_}",
+        f"its functions are: {', '.join(e.known) or 'none'}",
+        "glow run --function NAME FILE -- NUMBER…",
+    ),
+    "glow.executor.NoSuchFolder": lambda e: (
+        f"there is no file system {e.label} beside the executor",
+        f"there are: {', '.join(e.known) or 'none'}",
+        f"glow create filesystem --label {e.label} root=FOLDER",
+    ),
+    "glow.executor.LimitReached": _limit,
+    "glow.executor.Trap": _trap,
+    "glow.executor.Crashed": lambda e: (
+        "the worker ended under the program",
+        e.reason,
+        "run it again; `glow ps` shows it",
+    ),
+    "glow.executor.NoSpace": lambda e: ("the module could not be kept there", e.reason, "make room on that device"),
     "glow.filesystem.NotFound": lambda e: (f"there is no {_path(e)}", "", ""),
     "glow.filesystem.ReadOnly": lambda e: (
         f"{_path(e)} was not changed",

@@ -7,6 +7,7 @@ from argparse import SUPPRESS, ArgumentParser, Namespace
 from collections.abc import Mapping
 from pathlib import Path
 
+from firefly.durations import parse_duration
 from node.cli.failures import UsageError
 
 _NO = {"", "0", "no", "false", "off"}
@@ -15,9 +16,7 @@ _YES = {"1", "yes", "true", "on"}
 
 def seconds(text: str) -> float:
     """A positive number of seconds, `1.5`, `30s`, `5m` or `2h`. Raises ValueError."""
-    units = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
-    unit = units.get(text[-1:], 0.0)
-    value = float(text[:-1]) * unit if unit else float(text)
+    value = parse_duration(text)
     if not 0 < value < 1e9:
         raise ValueError(f"{text} is no time")
     return value

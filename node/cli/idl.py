@@ -2,12 +2,13 @@
 
 glow idl check FILE…                            0 if there is no error, else 1
 glow idl generate --to python [-o DIR] FILE…    also the libraries that they import
-glow idl generate --to schema [-o DIR] FILE…    as JSON, for programs in any language
+glow idl describe [-o DIR] FILE…                what is compiled of them, as JSON: names, selectors, types, bounds
 """
 
 from __future__ import annotations
 
 import contextlib
+import sys
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,8 +21,8 @@ if TYPE_CHECKING:
     from idl.report import Diagnostic, Report
 
 NAME = "idl"
-HELP = "check interfaces and generate their stubs"
-BANNERS = b"# Made from ", b'{"made":"Made from '
+HELP = "check interfaces, generate their stubs, or show what they compile to"
+BANNER = "# Made from "
 """How a file begins that may be written over."""
 
 
@@ -38,10 +39,10 @@ def configure(parser: ArgumentParser) -> None:
 
     action("check", "show every error of the files, with line and fix")
     generating = action("generate", "write the stubs of the files")
-    generating.add_argument(
-        "--to", choices=["python", "schema"], required=True, help="stubs in Python, or the compiled schema as JSON"
-    )
+    generating.add_argument("--to", choices=["python"], required=True, help="the language of the stubs")
     generating.add_argument("-o", "--output", type=Path, default=Path(), metavar="DIR", help="where they go (here)")
+    describing = action("describe", "show the compiled interfaces of the files as JSON, complete in themselves")
+    describing.add_argument("-o", "--output", type=Path, metavar="DIR", help="write NAME.json for each file there")
 
 
 def run(arguments: Namespace) -> int:
@@ -57,7 +58,9 @@ def run(arguments: Namespace) -> int:
     if report.errors:
         output.note(_summary(report, len(arguments.files)) + "; nothing was written")
         return 1
-    return _generate(libraries, arguments.to, arguments.output, output)
+    if arguments.action == "describe":
+        return _describe(libraries, arguments.output, output)
+    return _generate(libraries, arguments.output, output)
 
 
 def _check(report: Report, output: Output, files: int) -> int:
@@ -88,13 +91,13 @@ def _summary(report: Report, files: int) -> str:
     return f"{' and '.join(counts) or 'no errors'} in {files} file{'s' * (files != 1)}"
 
 
-def _generate(libraries: list[Library], to: str, folder: Path, output: Output) -> int:
+def _generate(libraries: list[Library], folder: Path, output: Output) -> int:
     from firefly.errors import GlowError
-    from idl.generate import generate, schemas
+    from idl.generate import generate
     from idl.generators.python_names import NameClash
 
     try:
-        files = schemas(libraries, folder) if to == "schema" else generate(libraries, folder)
+        files = generate(libraries, folder)
     except NameClash as error:
         raise GlowError("no Python stubs can be made of this", cause=str(error), hint="rename one") from None
     for path in files:
@@ -106,9 +109,24 @@ def _generate(libraries: list[Library], to: str, folder: Path, output: Output) -
     return 0
 
 
+def _describe(libraries: list[Library], folder: Path | None, output: Output) -> int:
+    """What a program in a language without a generator registers its resources with."""
+    from idl.generate import describe
+
+    files = describe(libraries, folder or Path())
+    if folder is None:
+        for text in files.values():
+            sys.stdout.write(text)
+        return 0
+    folder.mkdir(parents=True, exist_ok=True)
+    for path, text in files.items():
+        path.write_text(text, "utf-8", newline="\n")
+    output.show([str(path) for path in files], lambda: "\n".join(f"wrote {path}" for path in files))
+    return 0
+
+
 def _may_write(path: Path) -> None:
     """Raises FileExistsError if the file is somebody's own work."""
     with contextlib.suppress(FileNotFoundError), path.open("rb") as file:
-        begins = file.read(max(map(len, BANNERS)))
-        if begins and not begins.startswith(BANNERS):
+        if file.read(len(BANNER)) not in (BANNER.encode(), b""):
             raise FileExistsError(17, "it was not made by `glow idl generate`, so it is not written over", str(path))

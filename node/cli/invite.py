@@ -34,7 +34,13 @@ def configure(parser: ArgumentParser) -> None:
     parser.epilog = "--name is what the new device will be called. With --yes whoever has the link gets in."
     parser.add_argument("--name", help="what the new device will be called (default: what it says)")
     parser.add_argument("--role", choices=sorted(_ROLES), default="member", help="what it may do (default: member)")
-    parser.add_argument("--lifetime", type=seconds, default=86400.0, metavar="TIME", help="how long it is valid (24h)")
+    parser.add_argument(
+        "--lifetime",
+        type=seconds,
+        default=0.0,
+        metavar="TIME",
+        help="how long it is valid (default: invite.lifetime, 24h)",
+    )
 
 
 def run(arguments: Namespace) -> int:
@@ -42,6 +48,7 @@ def run(arguments: Namespace) -> int:
     if node_runs(arguments):
         return attached(arguments, lambda glow: invite(glow, arguments, out))
     new_name, arguments.name, arguments.listen, arguments.ready_descriptor = arguments.name, None, None, None
+    arguments.certificate = arguments.key = arguments.pages_for = None
     make_first_identity(arguments)
     arguments.name = new_name
 

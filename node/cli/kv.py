@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import sys
 from argparse import ArgumentParser, Namespace
 from collections.abc import Awaitable, Callable
@@ -10,11 +9,12 @@ from typing import Any
 
 from firefly.client import Glow
 from firefly.interfaces.kv import KV, Change, Entry
-from node.cli.address import Address, parse
+from node.cli.address import parse_resource
 from node.cli.client import attached, expecting
-from node.cli.failures import FAILED, OK, UsageError
+from node.cli.failures import FAILED, OK
 from node.cli.flags import global_flags, seconds
 from node.cli.output import Output, iso_time, local_time, size_text
+from node.cli.values import value_data, value_of, value_text
 
 NAME = "kv"
 HELP = "read, write and watch a key-value store"
@@ -49,7 +49,7 @@ def configure(parser: ArgumentParser) -> None:
 
 
 def run(arguments: Namespace) -> int:
-    address = store_address(arguments.store)
+    address = parse_resource(arguments.store, "store", "nas/settings")
     out = Output(arguments)
     verb = _VERBS[arguments.verb]
     if arguments.verb == "set":
@@ -63,42 +63,9 @@ def run(arguments: Namespace) -> int:
     return attached(arguments, work, "" if arguments.verb == "watch" else arguments.store, about=arguments.store)
 
 
-def store_address(text: str) -> Address:
-    """Raises UsageError unless it names a resource."""
-    address = parse(text)
-    if address.resource is None or address.path is not None:
-        raise UsageError(f"{text!r} is no store", hint="NODE/RESOURCE, for example nas/settings")
-    return address
-
-
-def value_of(text: str | None) -> bytes:
-    """The value on the command line, or standard input."""
-    return sys.stdin.buffer.read() if text in (None, "-") else str(text).encode(errors="surrogateescape")
-
-
-def value_data(value: bytes | None) -> dict[str, Any]:
-    """A value in JSON: as text, and in base64 if it is no text."""
-    if value is None:
-        return {"value": None}
-    try:
-        return {"value": value.decode()}
-    except UnicodeDecodeError:
-        return {"value": None, "base64": base64.b64encode(value).decode()}
-
-
 def entry_data(entry: Entry) -> dict[str, Any]:
     expires = None if entry.expires is None else iso_time(entry.expires)
     return {"key": entry.key, "revision": entry.revision, "expires": expires, **value_data(entry.value)}
-
-
-def value_text(value: bytes, limit: int) -> str:
-    """One line that shows a value."""
-    try:
-        text = value.decode()
-    except UnicodeDecodeError:
-        return f"{size_text(len(value))} of bytes"
-    line = text.replace("\n", "\\n")
-    return line if len(line) <= limit else f"{line[:limit]}…"
 
 
 async def get(store: KV, arguments: Namespace, out: Output) -> int:

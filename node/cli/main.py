@@ -15,7 +15,7 @@ from difflib import get_close_matches
 from typing import NoReturn
 
 from node.cli import failures
-from node.cli.commands import COMMANDS, GROUPS, Command, load
+from node.cli.commands import COMMANDS, GROUPS, HIDDEN, Command, load
 from node.cli.failures import UsageError
 from node.cli.flags import from_environment, global_flags, home_of
 
@@ -76,7 +76,7 @@ def _run(words: list[str]) -> int:
         name = "version"
     if name is None:
         return _welcome(settings)
-    if name not in COMMANDS:
+    if name not in COMMANDS and name not in HIDDEN:
         close = get_close_matches(name, COMMANDS, 1)
         raise UsageError(f"there is no command {name!r}", hint=f"glow {close[0]}" if close else "glow --help")
     command = load(name)

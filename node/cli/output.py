@@ -113,6 +113,11 @@ def address_text(address: bytes) -> str:
     return format_address(address)
 
 
+def hint_lines(hints: Iterable[str]) -> list[str]:
+    """What helps against the reasons in a table, each once."""
+    return [f"hint: {hint}" for hint in dict.fromkeys(hints) if hint]
+
+
 def iso_time(value: datetime.datetime) -> str:
     """In UTC, to the millisecond at most."""
     return value.astimezone(datetime.UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
@@ -132,6 +137,11 @@ def size_text(count: float) -> str:
         if count < 999.5 or unit == _UNITS[-1]:
             break
     return f"{count:.1f} {unit}" if count < 9.95 else f"{count:.0f} {unit}"
+
+
+def counted(count: int, what: str) -> str:
+    """1 link, 2 links, 2 processes."""
+    return f"{count} {what}" if count == 1 else f"{count} {what}{'es' if what.endswith('s') else 's'}"
 
 
 def duration_text(seconds: float) -> str:

@@ -3,28 +3,45 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import signal
 import sys
 from argparse import SUPPRESS, ArgumentParser, Namespace
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
 from typing import Any
+from urllib.parse import urlencode
 
 import trio
 
 from firefly.client import Glow
 from firefly.interfaces.core import NodeStatus
-from node.cli.failures import INTERRUPTED, OK
+from node.cli.failures import INTERRUPTED, OK, UsageError
 from node.cli.flags import home_of
 from node.cli.output import Output, plain
+from node.configuration.kinds import NOWHERE
 
 Begin = Callable[[Glow], Awaitable[None]]
+LOGGERS = ("firefly", "glow", "node")
 
 
 def configure_node(parser: ArgumentParser) -> None:
     """The arguments of every command that can become the node."""
     parser.add_argument("--name", help="what this device is called (default: its host name)")
-    parser.add_argument("--listen", action="append", metavar="URL", help="where links may come in: tcp://0.0.0.0:4747")
+    parser.add_argument(
+        "--listen",
+        action="append",
+        metavar="URL",
+        help="where links may come in: tcp://0.0.0.0:4747, ws:// or wss:// too; may be given again, also for one port; "
+        "none: no port is opened",
+    )
+    parser.add_argument("--certificate", metavar="FILE", help="PEM for wss:// (default: the node makes its own)")
+    parser.add_argument("--key", metavar="FILE", help="PEM of the certificate's key, if that is another file")
+    parser.add_argument(
+        "--pages-for", choices=["local", "all"], help="who may read /healthz and /metrics there (default: local)"
+    )
     parser.add_argument(
         "--detach", action="store_true", help="return when the node is ready; it runs in the background"
     )
@@ -37,28 +54,86 @@ def run_node(arguments: Namespace, begin: Begin, *, found: bool = True) -> int:
     Where there is no identity it makes one: of a first device, or without `found` of one that is to join others.
     Returns when `Node.stop` was called (0), or by SIGTERM (0) or SIGINT (130).
     """
-    return trio.run(_run_node, arguments, begin, found)
+    return trio.run(_run_node, arguments, listening(arguments), begin, found)
 
 
-async def _run_node(arguments: Namespace, begin: Begin, found: bool) -> int:
+async def _run_node(arguments: Namespace, listen: list[str] | None, begin: Begin, found: bool) -> int:
     from node import start
+    from node.configuration.settings import LOG_LEVEL
 
     stopped_by: list[int] = []
-    async with trio.open_nursery() as nursery:
-
-        async def watch() -> None:
-            with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
-                async for number in signals:
-                    stopped_by.append(number)
-                    nursery.cancel_scope.cancel()
-
-        nursery.start_soon(watch)
-        running = start(home_of(arguments), name=arguments.name, listen=arguments.listen, found=found)
-        async with running as glow:
-            await begin(glow)
-            await glow.stopped.wait()
-        nursery.cancel_scope.cancel()
+    with log_to_standard_error() as written:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(_stop_by_signal, stopped_by, nursery.cancel_scope)
+            running = start(
+                home_of(arguments),
+                name=arguments.name,
+                listen=listen,
+                found=found,
+                pages_for=arguments.pages_for,
+            )
+            async with running as glow:
+                glow.configuration.follow(LOG_LEVEL, partial(log_at, written))
+                await begin(glow)
+                await glow.stopped.wait()
+            nursery.cancel_scope.cancel()
     return INTERRUPTED if signal.SIGINT in stopped_by else OK
+
+
+async def _stop_by_signal(stopped_by: list[int], running: trio.CancelScope) -> None:
+    with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+        async for number in signals:
+            stopped_by.append(number)
+            running.cancel()
+
+
+@contextmanager
+def log_to_standard_error() -> Iterator[logging.Handler]:
+    """Has what is logged in the block written to standard error, with the time; yields what writes it."""
+    written = logging.StreamHandler()
+    written.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    loggers = [logging.getLogger(name) for name in ("", *LOGGERS)]
+    before = [logger.level for logger in loggers]
+    loggers[0].addHandler(written)
+    loggers[0].setLevel(logging.INFO)  # which `glow logs` shows in any case
+    try:
+        yield written
+    finally:
+        loggers[0].removeHandler(written)
+        for logger, level in zip(loggers, before, strict=True):
+            logger.setLevel(level)
+
+
+def log_at(written: logging.Handler, level: str) -> None:
+    """Sets how much goes to standard error, and so how much Glow's own loggers are to say at least."""
+    written.setLevel(level.upper())
+    for name in LOGGERS:
+        logging.getLogger(name).setLevel(min(written.level, logging.INFO))
+
+
+def listen_of(urls: list[str] | None) -> list[str] | None:
+    """Where to listen: nowhere for `none`, as the last time for None. Raises UsageError."""
+    if not urls or NOWHERE not in urls:
+        return urls
+    if set(urls) != {NOWHERE}:
+        raise UsageError(
+            f"--listen {NOWHERE} and an address contradict each other", hint=f"glow node --listen {NOWHERE}"
+        )
+    return []
+
+
+def listening(arguments: Namespace) -> list[str] | None:
+    """The URLs to listen at, in which those of wss name their certificate. Raises UsageError."""
+    if not arguments.certificate:
+        if arguments.key:
+            raise UsageError("--key goes with --certificate", hint="--certificate FILE --key FILE")
+        return listen_of(arguments.listen)
+    files = {"certificate": arguments.certificate, "key": arguments.key}
+    query = urlencode({name: os.path.abspath(file) for name, file in files.items() if file})
+    urls = [f"{url}?{query}" if url.startswith("wss:") and "?" not in url else url for url in arguments.listen or []]
+    if urls == (arguments.listen or []):
+        raise UsageError("--certificate is for wss://", hint="--listen wss://0.0.0.0:443 --certificate FILE --key FILE")
+    return urls
 
 
 def announce(status: NodeStatus, arguments: Namespace, next_step: str) -> None:

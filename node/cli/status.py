@@ -9,7 +9,7 @@ from typing import Any
 from firefly.client import Glow
 from firefly.interfaces.core import LinkStatus, NodeStatus, NodeSummary
 from node.cli.client import attached, named, node_at
-from node.cli.output import Output, address_text, duration_text, local_time, plain, size_text
+from node.cli.output import Output, address_text, duration_text, hint_lines, local_time, plain, size_text
 
 NAME = "status"
 HELP = "this node, the nodes it knows and its links"
@@ -49,7 +49,8 @@ def text_of(status: NodeStatus, out: Output) -> str:
         f"  home       {status.home}",
         f"  version    {status.version} on {status.platform}, started {local_time(status.started)}",
     ]
-    parts = ["\n".join(lines), nodes_table(status.nodes, out), links_table(status.links, out)]
+    links = "\n".join([links_table(status.links, out), *hint_lines([link.hint for link in status.links])])
+    parts = ["\n".join(lines), nodes_table(status.nodes, out), links]
     if out.verbose:
         parts.append(out.table(("COUNTER", "VALUE"), [(k, str(v)) for k, v in sorted(status.counters.items())]))
     return "\n\n".join(part for part in parts if part)

@@ -1,19 +1,36 @@
 """Transports: one file each, one row each in SCHEMES.
 
-A transport module has `kind`; `async def dial(url) -> trio.SocketStream`; `async def listen(url) -> (listeners, url
-with the real port)`, where `accept()` of a listener gives a trio.SocketStream; and `accepted(socket)`, which tunes what
-was accepted. The first two raise LinkError with a hint. tests/node/links says what every transport must do.
+A transport module has `parse(url)`, which checks an address; `async def dial(url) -> Connection`; and `async def
+listen(url, ports) -> Door` (connection.py, ports.py). All raise LinkError with a hint. Where more than a socket belongs
+to a connection it has `opened(url)` in place of `dial`. Its name is the kind of its links. tests/node/links says what
+every transport must do.
 """
 
 from __future__ import annotations
 
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, closing
 from importlib import import_module
 from types import ModuleType
+from typing import TYPE_CHECKING
+
+import trio
 
 from firefly.errors import GlowError
 
-SCHEMES = {"memory": "node.links.memory", "tcp": "node.links.tcp", "unix": "node.links.unix"}
-SHAREABLE = frozenset({"tcp"})
+if TYPE_CHECKING:
+    from node.links.connection import Connection
+
+SCHEMES = {
+    "memory": "node.links.memory",
+    "pipe": "node.links.pipe",
+    "tcp": "node.links.tcp",
+    "unix": "node.links.unix",
+    "ws": "node.links.websocket",
+    "wss": "node.links.websocket",
+}
+SHAREABLE = frozenset({"tcp", "ws", "wss"})
 """Schemes that an invite, a record or a peer may name; the others come from this device's user alone."""
 
 
@@ -23,9 +40,43 @@ class LinkError(GlowError):
     fault = "network"
 
 
+class LinkClosed(LinkError):
+    """The connection ended from the other side, or broke."""
+
+
+def scheme_of(url: str) -> str:
+    return url.partition(":")[0]
+
+
 def transport(url: str) -> ModuleType:
     """The module of a URL's scheme. Raises LinkError for an unknown one."""
-    scheme = url.partition(":")[0]
+    scheme = scheme_of(url)
     if scheme not in SCHEMES:
         raise LinkError(f"no transport for {url!r}", hint=f"use one of {', '.join(sorted(SCHEMES))}")
     return import_module(SCHEMES[scheme])
+
+
+async def load(url: str) -> ModuleType:
+    """The same, without a stop for everybody while a library is loaded for the first time. Raises LinkError."""
+    if SCHEMES.get(scheme_of(url), __name__) in sys.modules:
+        return transport(url)
+    return await trio.to_thread.run_sync(transport, url)
+
+
+def kind_of(url: str) -> str:
+    """The kind of the links that a URL leads to: its transport's name, or its scheme if there is none."""
+    scheme = scheme_of(url)
+    return SCHEMES.get(scheme, scheme).rpartition(".")[2]
+
+
+@asynccontextmanager
+async def opened(url: str) -> AsyncIterator[Connection]:
+    """A connection to `url`; when the block ends, so does all that belongs to it. Raises LinkError."""
+    module = await load(url)
+    if hasattr(module, "opened"):
+        async with module.opened(url) as connection:
+            yield connection
+        return
+    connection = await module.dial(url)
+    with closing(connection):
+        yield connection

@@ -6,17 +6,19 @@ A transport gives a connected stream socket; the handshake runs on it, then the 
 from __future__ import annotations
 
 import logging
-import socket
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import trio
 
 from firefly.address import address_of
-from firefly.errors import BadHandshake, ProtocolError
+from firefly.errors import BadFrame, BadHandshake, GlowError, ProtocolError
 from firefly.keys import NodeKey
-from firefly.link import HANDSHAKE_FRAME, FrameReader, LinkHandshake, frame
+from firefly.link import WRONG_VERSION, LinkHandshake
 from firefly.transport import FramedSocket
+from node.links import LinkClosed
+from node.links.connection import Connection, StreamFrames
 from node.liveness import Liveness
 from node.queues import LinkQueue
 from node.router import Router
@@ -26,44 +28,49 @@ HANDSHAKE_TIME = 5.0
 BUNDLE = 64 * 2**10
 """Bytes of a bundle; one packet may be bigger."""
 MAX_FRAME = 256 * 2**10 + 1024
-NOT_SENT = 128 * 2**10
-"""Bytes that the operating system may hold unsent, so that priorities mean something."""
+
+
+class NotGlow(BadHandshake):
+    """What answers does not speak Glow: another service, or a command that prints something of its own."""
 
 
 class Link:
-    """A link after its handshake. `kind` is its transport, `url` where it leads, `hash` binds a pairing to it."""
+    """A link after its handshake. `kind` is its transport, `url` where it leads, `hash` binds a pairing to it.
+
+    Once it has ended `reason` says why, and `lost` whether it was not this side that ended it.
+    """
 
     def __init__(
         self,
         router: Router,
-        sock: socket.socket,
+        connection: Connection,
         handshake: LinkHandshake,
-        kind: str,
-        url: str,
         own: bytes,
-        rest: bytes,
     ) -> None:
-        self.kind = kind
-        self.url = url
+        self.kind = connection.kind
+        self.url = connection.url
         self.peer_key: bytes = handshake.peer_key
         self.peer_address = address_of(self.peer_key)
         self.peer_instance: bytes = handshake.peer_instance
         self.hash: bytes = handshake.hash
         self.certified = False
         self.introduced = False
+        self.announced = False
         self.up, self.down = trio.Event(), trio.Event()
         self.measured: Callable[[Link], None] = lambda link: None
         self.since = trio.current_time()
-        self.reason = ""
+        self.reason = self.hint = ""
+        self.lost = False
         self._router = router
         self._sealer, self._opener = handshake.sealer, handshake.opener
-        self._frames = FrameReader(MAX_FRAME)
+        self._frames = connection.frames
+        self._frames.limit = MAX_FRAME
         self.queue = LinkQueue(self)
         self.liveness = Liveness(own, self.peer_address, self._probe, self.since)
         self._topology: Any = None
         self._rtt: float | None = None
-        self._rest = rest
-        self._pump = FramedSocket(sock, self._next_frame, self._received)
+        self._arrived = connection.arrived
+        self._pump = FramedSocket(connection.take(), self._next_frame, self._received)
 
     def __repr__(self) -> str:
         return f"<Link {self.kind} {self.url}>"
@@ -100,24 +107,29 @@ class Link:
 
     def _next_frame(self) -> bytes | None:
         if not self.queue:
-            return None
+            return self._frames.owed() or None
         now = trio.current_time()
         packets = self.queue.next_bundle(BUNDLE, now)
         if not packets:
-            return None
+            return self._frames.owed() or None
         self.liveness.sent(now)
-        return frame(self._sealer.seal(packets[0] if len(packets) == 1 else b"".join(packets)))
+        return self._frames.frame(self._sealer.seal(packets[0] if len(packets) == 1 else b"".join(packets)))
 
     def _received(self, data: bytes) -> None:
-        router, now = self._router, trio.current_time()
+        router, now, frames = self._router, trio.current_time(), self._frames
         router.begin()
         try:
-            for ciphertext in self._frames.feed(data):
+            arrived = frames.feed(data)
+            if self._arrived:
+                arrived, self._arrived = self._arrived + arrived, []
+            for ciphertext in arrived:
                 router.receive(self, self._opener.open(ciphertext), now)
-            self._frames.check()
+            frames.check()
             self.liveness.heard(now)
         finally:
             router.end()
+        if frames.ended:
+            self.close(f"the neighbour closed it: {frames.ended}")
 
     def receive_probe(self, payload: bytes, now: float) -> None:
         """Takes a PROBE; tells whoever listens when the measured round trip has changed."""
@@ -129,68 +141,85 @@ class Link:
 
     async def run(self) -> str:
         """Carries packets until the link ends; returns why."""
+        lost = await self._carry()
+        self.lost = not self.reason
+        self.reason = self.reason or lost
+        self._pump.close(self._frames.farewell(self.reason))
+        return self.reason
+
+    async def _carry(self) -> str:
+        """Why the link ended, if it was not this side that ended it."""
         try:
-            rest, self._rest = self._rest, b""
-            self._received(rest)
+            self._received(b"")
             await self._pump.run()
         except ProtocolError as error:
             self._router.counters["link_errors"] += 1
-            return f"the neighbour broke the rules: {error.message}"
+            self.close(f"the neighbour broke the rules: {error.message}")
         except OSError as error:
             return f"the connection broke: {error.strerror or error}"
         except Exception as error:
             log.exception("a defect of this node ended %r; the others go on", self)
             self._router.counters["link_defects"] += 1
-            return f"this node failed: {type(error).__name__}: {error}"
-        finally:
-            self._pump.close()
-        return self.reason or "the neighbour closed it"
+            self.close(f"this node failed: {type(error).__name__}: {error}")
+        return "the neighbour closed it"
 
-    def close(self, reason: str) -> None:
+    def close(self, reason: str, hint: str = "") -> None:
         """Ends the link; `run` returns."""
-        self.reason = self.reason or reason
-        self._pump.close()
+        if not self.reason:
+            self.reason, self.hint = reason, hint
+        self._pump.close(self._frames.farewell(self.reason))
 
 
 async def shake_hands(
-    stream: trio.SocketStream,
-    key: NodeKey,
-    instance: bytes,
-    *,
-    expected: bytes | None,
-    initiator: bool,
-    first: bytes = b"",
-) -> tuple[LinkHandshake, bytes]:
-    """Runs the handshake; returns it and what was already read behind it. `first` was read before.
+    connection: Connection, key: NodeKey, instance: bytes, *, expected: bytes | None, initiator: bool
+) -> LinkHandshake:
+    """Runs the handshake; what was read behind it stays in the connection.
 
-    Raises BadHandshake (the peer's fault, or its silence), OSError.
+    Raises BadHandshake: the peer's fault, or its silence; NotGlow if what was dialled is no node; LinkClosed.
     """
     handshake = LinkHandshake(key, instance, initiator=initiator, expected=expected)
-    reader = FrameReader(HANDSHAKE_FRAME)
-    frames = reader.feed(first) if first else []
-    with trio.move_on_after(HANDSHAKE_TIME):
+    try:
+        with trio.fail_after(HANDSHAKE_TIME):
+            await _exchange(connection, handshake, initiator)
+            return handshake
+    except (LinkClosed, BadHandshake) as error:
+        failure: GlowError = error
+    except BadFrame as error:
+        failure = BadHandshake(error.message)
+    except trio.TooSlowError:
+        failure = BadHandshake("no handshake within 5 s", hint="see whether a node answers there, and try again")
+    except OSError as error:
+        failure = LinkClosed("the connection broke during the handshake", cause=error.strerror or str(error))
+    raise _not_glow(connection.heard) if initiator and _is_foreign(connection) else failure
+
+
+async def _exchange(connection: Connection, handshake: LinkHandshake, initiator: bool) -> None:
+    """Both sides' frames."""
+    if initiator:
+        with suppress(OSError):  # what the peer said before it closed can still be read
+            await connection.send(handshake.start())
+    while not handshake.done:
         try:
-            if initiator:
-                await stream.send_all(frame(handshake.start()))
-            while not handshake.done:
-                while not frames:
-                    frames = reader.feed(await _read(stream))
-                answer = handshake.receive(frames.pop(0))
-                if answer is not None:
-                    await stream.send_all(frame(answer))
+            answer = handshake.receive(await connection.receive())
         except BadHandshake as error:
-            plain = getattr(error, "answer", None)
-            if plain:
-                await stream.send_all(plain)
+            if error.answer:
+                await connection.write(connection.frames.plain(error.answer))
             raise
-        except trio.BrokenResourceError as error:
-            raise BadHandshake("the connection broke during the handshake", cause=str(error)) from None
-        return handshake, b"".join(frame(part) for part in frames) + reader.rest()
-    raise BadHandshake("no handshake within 5 s")
+        if answer is not None:
+            await connection.send(answer)
 
 
-async def _read(stream: trio.SocketStream) -> bytes:
-    data = await stream.receive_some(4096)
-    if not data:
-        raise BadHandshake("the peer closed the connection during the handshake")
-    return bytes(data)
+def _is_foreign(connection: Connection) -> bool:
+    """Whether what was read first cannot be a frame of a handshake, nor the answer to another version."""
+    heard = connection.heard
+    foreign = heard[:2] != bytes(min(len(heard), 2)) and not heard.startswith(WRONG_VERSION[:7])
+    return bool(heard) and foreign and isinstance(connection.frames, StreamFrames)
+
+
+def _not_glow(heard: bytearray) -> NotGlow:
+    line = bytes(heard).strip().partition(b"\n")[0].rstrip()
+    return NotGlow(
+        "what answers there is not Glow",
+        cause=f"it began with {line.decode(errors='replace')!r}",
+        hint="see whether the address is that of a node: `glow status` on the other device shows where it listens",
+    )

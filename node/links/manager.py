@@ -4,34 +4,31 @@
 
 from __future__ import annotations
 
-import random
-import socket
 from collections import OrderedDict
+from collections.abc import Awaitable, Callable
 from contextlib import closing
-from dataclasses import dataclass, field
-from ipaddress import IPv6Address, ip_address
-from typing import Any, Protocol
+from typing import Protocol, cast
 
 import trio
 
-from firefly.errors import BadHandshake, GlowError
+from firefly.errors import GlowError
 from firefly.keys import NodeKey
 from firefly.link import LinkHandshake
-from node.links import LinkError, transport
-from node.links.link import Link, shake_hands
+from node.links import LinkClosed, LinkError, load, opened
+from node.links.connection import Connection
+from node.links.link import HANDSHAKE_TIME, Link, shake_hands
+from node.links.ports import Listening, Ports, only_links
+from node.links.standing import Made, StandingLinks, reason_of
 from node.router import Router
 
+Arrive = Callable[[Connection], Awaitable[bool]]
 HALF_OPEN = 128
 HALF_OPEN_PER_HOST = 8
 UNCERTIFIED_TIME = 5.0
 PAIRING_TIME = 600.0
 PAIRING_LINKS = 8
-BACK_OFF = 0.2, 30.0
-"""Seconds before the first and, doubling, between later attempts of a standing link."""
 ACCEPT_PAUSE = 0.1
 """Seconds until the next attempt when the operating system gives no connection."""
-STABLE = 30.0
-"""Seconds after which a link that ends is dialled again as if for the first time."""
 
 
 class Neighbourhood(Protocol):
@@ -42,45 +39,39 @@ class Neighbourhood(Protocol):
     def link_measured(self, link: Link) -> None: ...
 
 
-@dataclass
-class Standing:
-    """A link that is to be there: dialled until it is, and again when it ends."""
-
-    url: str
-    expected: bytes | None
-    state: str = "connecting"
-    reason: str = ""
-    link: Link | None = None
-    scope: trio.CancelScope = field(default_factory=trio.CancelScope)
-
-
 class LinkManager:
     """All links of a node. `nursery` runs them; `initiated` tells which side sends certificates first."""
 
     def __init__(
-        self, key: NodeKey, instance: bytes, router: Router, nursery: trio.Nursery, neighbourhood: Neighbourhood
+        self,
+        key: NodeKey,
+        instance: bytes,
+        router: Router,
+        nursery: trio.Nursery,
+        neighbourhood: Neighbourhood,
+        ports: Ports,
     ) -> None:
         self._key = key
         self._instance = instance
         self._router = router
         self._nursery = nursery
         self._neighbourhood = neighbourhood
+        self._ports = ports
         self._half_open: OrderedDict[object, tuple[str, trio.CancelScope]] = OrderedDict()
-        self.standing: list[Standing] = []
+        self.standing = StandingLinks(self.connect, router.links, nursery)
         self.pairing: set[Link] = set()
         self.initiated: set[Link] = set()
 
     # --- listening
 
-    async def listen(self, url: str) -> str:
+    async def listen(self, url: str) -> Listening:
         """Takes links at `url` from now on; returns it with its real port. Raises LinkError."""
-        module = transport(url)
-        listeners, real = await module.listen(url)
-        for listener in listeners:
-            self._nursery.start_soon(self._accept, listener, module)
-        return str(real)
+        door = await (await load(url)).listen(url, self._ports)
+        for listener in door.listeners:
+            self._nursery.start_soon(self._accept, listener, door.kind, door.arrive)
+        return cast(Listening, door.listening)
 
-    async def _accept(self, listener: trio.abc.Listener[trio.SocketStream], module: Any) -> None:
+    async def _accept(self, listener: trio.abc.Listener[trio.SocketStream], kind: str, arrive: Arrive) -> None:
         async with listener:
             while True:
                 try:
@@ -91,28 +82,36 @@ class LinkManager:
                         return
                     await trio.sleep(ACCEPT_PAUSE)
                     continue
-                module.accepted(stream.socket)
-                self._nursery.start_soon(self.take, stream, module.kind)
+                self._nursery.start_soon(self.take, stream, kind, arrive)
 
-    async def take(self, stream: trio.SocketStream, kind: str) -> None:
-        """Carries a link that a neighbour dialled, for as long as it lasts."""
-        host = _host_of(stream)
-        with closing(stream.socket):
-            shaken = await self._shake_hands(stream, host)
-            if shaken is None:
+    async def take(self, stream: trio.SocketStream, kind: str, arrive: Arrive = only_links) -> None:
+        """Carries a link that a neighbour dialled, for as long as it lasts; or answers what else was asked."""
+        try:
+            connection = Connection(stream, kind)
+        except OSError:  # it is gone already
+            stream.socket.close()
+            self._router.counters["bad_handshakes"] += 1
+            return
+        with closing(connection):
+            handshake = await self._answer(connection, arrive)
+            if handshake is None:
                 return
-            link = self._make(stream, *shaken, kind, f"{kind}://{host}")
+            link = Link(self._router, connection, handshake, self._key.address)
         await self.carry(link)
 
-    async def _shake_hands(self, stream: trio.SocketStream, host: str) -> tuple[LinkHandshake, bytes] | None:
-        """Answers a stranger, within bounds; None, counted, if nothing came of it."""
+    async def _answer(self, connection: Connection, arrive: Arrive) -> LinkHandshake | None:
+        """Answers a stranger, within bounds; None if no link came of it, counted if that is the stranger's fault."""
         token = object()
         with trio.CancelScope() as scope:
-            self._admit(token, host, scope)
+            self._admit(token, connection.host, scope)
             try:
-                return await shake_hands(stream, self._key, self._instance, expected=None, initiator=False)
-            except (GlowError, OSError, trio.BrokenResourceError):
+                with trio.fail_after(HANDSHAKE_TIME):
+                    if not await arrive(connection):
+                        return None
+                    return await shake_hands(connection, self._key, self._instance, expected=None, initiator=False)
+            except (GlowError, OSError, trio.TooSlowError) as error:
                 self._router.counters["bad_handshakes"] += 1
+                connection.close(getattr(error, "message", "") or "no handshake within 5 s")
             finally:
                 self._half_open.pop(token, None)
         self._router.counters["half_open_dropped"] += scope.cancelled_caught
@@ -130,53 +129,44 @@ class LinkManager:
     # --- dialling
 
     async def dial(self, url: str, expected: bytes | None) -> Link:
-        """A new link to the node at `url`, not yet run. Raises LinkError, BadHandshake."""
-        module = transport(url)
-        stream = await module.dial(url)
-        try:
-            handshake, rest = await shake_hands(stream, self._key, self._instance, expected=expected, initiator=True)
-        except BaseException:
-            stream.socket.close()
-            raise
-        link = self._make(stream, handshake, rest, module.kind, url)
-        self.initiated.add(link)
+        """A new link to the node at `url`; it is carried until it ends. Raises LinkError, BadHandshake."""
+        link: Link = await self._nursery.start(self._dial, url, expected)
         return link
 
-    def keep(self, url: str, expected: bytes | None) -> Standing:
-        """Dials `url` until it answers, and again whenever the link ends."""
-        for standing in self.standing:
-            if standing.url == url:
-                return standing
-        standing = Standing(url, expected)
-        self.standing.append(standing)
-        self._nursery.start_soon(self._keep, standing)
-        return standing
+    async def _dial(self, url: str, expected: bytes | None, *, task_status: trio.TaskStatus[Link]) -> None:
+        links: list[Link] = []
 
-    async def _keep(self, standing: Standing) -> None:
-        delay = BACK_OFF[0]
-        with standing.scope:
-            while True:
-                standing.state = "connecting"
-                try:
-                    link = standing.link = await self.dial(standing.url, standing.expected)
-                except (LinkError, BadHandshake, OSError) as error:
-                    standing.reason = getattr(error, "message", "") or str(error)
-                else:
-                    standing.state, standing.reason = "up", ""
-                    standing.reason = await self.carry(link)
-                    standing.link = None
-                    if trio.current_time() - link.since > STABLE:
-                        delay = BACK_OFF[0]
-                standing.state = "waiting"
-                await trio.sleep(delay * random.uniform(0.5, 1.0))
-                delay = min(delay * 2, BACK_OFF[1])
+        def made(link: Link) -> bool:
+            links.append(link)
+            task_status.started(link)
+            return True
+
+        try:
+            await self.connect(url, expected, made)
+        except GlowError as error:
+            if not links:
+                raise
+            links[0].reason = reason_of(error)
+
+    async def connect(self, url: str, expected: bytes | None, made: Made) -> None:
+        """Dials `url`, where the node with the key `expected` must answer if it is given, and carries the link until it
+        ends. `made` hears of the link before anything goes over it; if it returns False the link is let go.
+
+        Raises LinkError, BadHandshake: why there was no link, or why it ended.
+        """
+        async with opened(url) as connection:
+            handshake = await shake_hands(connection, self._key, self._instance, expected=expected, initiator=True)
+            link = Link(self._router, connection, handshake, self._key.address)
+            if not made(link):
+                link.close("another address of the node answered first")
+                return
+            self.initiated.add(link)
+            reason = await self.carry(link)
+            if link.lost:
+                raise LinkClosed(reason)
+        raise LinkError(reason, hint=link.hint)
 
     # --- running
-
-    def _make(self, stream: trio.SocketStream, handshake: LinkHandshake, rest: bytes, kind: str, url: str) -> Link:
-        """Takes the socket out of the stream, whose closing then does nothing."""
-        sock = socket.socket(fileno=stream.socket.detach())
-        return Link(self._router, sock, handshake, kind, url, self._key.address, rest)
 
     async def carry(self, link: Link) -> str:
         """Runs a link until it ends; returns why.
@@ -184,7 +174,9 @@ class LinkManager:
         Of two links of a kind to one node the lower address ends the older.
         """
         if link.peer_key == self._key.public:
-            link.close("it leads to this node itself")
+            link.close("it leads to this node itself", "`glow link rm` forgets an address")
+            link.up.set()
+            link.down.set()
             return link.reason
         for other in list(self._router.links if self._key.address < link.peer_address else ()):
             if other.peer_instance == link.peer_instance and other.kind == link.kind:
@@ -196,9 +188,9 @@ class LinkManager:
         try:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(self._limit_uncertified, link)
-                reason = await link.run()
+                link.close(await link.run())
                 nursery.cancel_scope.cancel()
-            return reason
+            return link.reason
         finally:
             link.close("this node is stopping")
             self.initiated.discard(link)
@@ -212,21 +204,13 @@ class LinkManager:
         if not link.certified and link in self.pairing:
             await trio.sleep(PAIRING_TIME)
         if not link.certified:
-            link.close("the neighbour showed no certificate of a namespace that this node is in")
+            link.close(
+                "the neighbour showed no certificate of a namespace that this node is in",
+                "`glow invite` here, then `glow join` there, makes it one of your devices",
+            )
 
     def begin_pairing(self, link: Link) -> bool:
         """The link may wait for a person; False if too many do."""
         if len(self.pairing) < PAIRING_LINKS:
             self.pairing.add(link)
         return link in self.pairing
-
-
-def _host_of(stream: trio.SocketStream) -> str:
-    """What half-open handshakes are counted by: an IPv4 address, an IPv6 /64, or "" for a socket of this device."""
-    peer = stream.socket.getpeername()
-    if not isinstance(peer, tuple):
-        return ""
-    address = ip_address(peer[0].partition("%")[0])
-    if isinstance(address, IPv6Address):
-        return str(address.ipv4_mapped or IPv6Address(int(address) >> 64 << 64))
-    return str(address)

@@ -6,11 +6,12 @@ The link is a pair of connected sockets of this OS process, so everything above 
 from __future__ import annotations
 
 import socket
-from typing import Any
 
 import trio
 
 from node.links import LinkError
+from node.links.connection import Connection
+from node.links.ports import Door, Listening, Ports, only_links
 
 kind = "memory"
 BACKLOG = 128
@@ -49,7 +50,7 @@ def parse(url: str) -> str:
     return name
 
 
-async def dial(url: str) -> trio.SocketStream:
+async def dial(url: str) -> Connection:
     """A connection to whoever listens at the name in this OS process."""
     listener = _listeners.get(parse(url))
     await trio.lowlevel.checkpoint()
@@ -62,17 +63,13 @@ async def dial(url: str) -> trio.SocketStream:
         ours.socket.close()
         theirs.socket.close()
         raise LinkError(f"{url} accepts nothing", cause=f"{BACKLOG} dials wait there") from None
-    return ours
+    return Connection(ours, kind, url)
 
 
-async def listen(url: str) -> tuple[list[MemoryListener], str]:
+async def listen(url: str, ports: Ports) -> Door:
     """Listens at a name that no other node of this OS process has."""
     name = parse(url)
     await trio.lowlevel.checkpoint()
     if name in _listeners:
         raise LinkError(f"cannot listen at {url}", cause="another node of this OS process does", hint="another name")
-    return [MemoryListener(name)], url
-
-
-def accepted(sock: Any) -> None:
-    """Nothing to tune."""
+    return Door(kind, [MemoryListener(name)], only_links, Listening(url, url))

@@ -15,7 +15,7 @@ from pathlib import Path
 import trio
 
 from firefly import Context
-from firefly.errors import GlowError
+from firefly.errors import Denied
 from firefly.interfaces.filesystem import (
     Change,
     Entry,
@@ -24,12 +24,14 @@ from firefly.interfaces.filesystem import (
     Kind,
     Mismatch,
     Page,
+    Place,
     ReadOnly,
     Stat,
     Written,
 )
-from firefly.runtime import ArgumentStream
+from firefly.runtime import ArgumentStream, current_call
 from processes.background import Background, run_until_stopped
+from processes.configuration import BadConfiguration, check_names
 from processes.filesystem.edits import make_folder, make_folders, remove, rename
 from processes.filesystem.failures import explained
 from processes.filesystem.hops import Hops
@@ -53,20 +55,18 @@ _LAST_TIME = datetime(9999, 12, 31, tzinfo=UTC).timestamp()
 HINT = "glow create filesystem --label files root=FOLDER writable=no"
 
 
-class BadConfiguration(GlowError):
-    """The process cannot run as it is configured."""
-
-
 class FileSystemProcess(FileSystemServer):
     """Configuration: `root`, the folder; `writable`, yes or no (default)."""
 
     async def start(self, context: Context) -> None:
         """Raises BadConfiguration."""
-        root, self._writable = read_configuration(context.configuration)
+        self._root, self._writable = read_configuration(context.configuration)
         try:
-            self._tree = await trio.to_thread.run_sync(Tree, root)
+            self._tree = await trio.to_thread.run_sync(Tree, self._root)
         except OSError as error:
-            raise BadConfiguration(f"the folder {root} cannot be served", cause=error.strerror or str(error)) from None
+            raise BadConfiguration(
+                f"the folder {self._root} cannot be served", cause=error.strerror or str(error)
+            ) from None
         self._limiter = trio.CapacityLimiter(THREADS)
         self._background = await Background.open(context.nursery)
         self._uploads = Uploads(self._tree)
@@ -128,6 +128,11 @@ class FileSystemProcess(FileSystemServer):
         async with aclosing(self._watchers.changes(path, self._hops("watch", path))) as changes:
             async for change in changes:
                 yield change
+
+    def place(self) -> Place:
+        if not current_call().caller.local:
+            raise Denied("only this device's own processes may know where a folder lies")
+        return Place(str(self._root), self._writable)
 
     # --- changing
 
@@ -209,9 +214,7 @@ async def _receive(unfinished: Unfinished, data: ArgumentStream[bytes], hop: Hop
 
 def read_configuration(given: dict[str, str]) -> tuple[Path, bool]:
     """(root, writable). Raises BadConfiguration."""
-    unknown = sorted(set(given) - {"root", "writable"})
-    if unknown:
-        raise BadConfiguration(f"the filesystem does not know {unknown[0]!r}", hint=HINT)
+    check_names("the filesystem", given, ("root", "writable"), HINT)
     if not given.get("root"):
         raise BadConfiguration("the filesystem has no root", hint=HINT)
     root = Path(os.path.expanduser(given["root"]))

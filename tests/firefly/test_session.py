@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 from firefly import epochs
 from firefly.acknowledgement import Ack, encode_control
 from firefly.errors import Interrupted
+from firefly.flow import CONTROL_LANE
 from firefly.packet import BULK, DATA, HEADER_SIZE, INTERACTIVE
-from firefly.session import CONTROL_LANE, HEAD_SIZE, MAX_HELD
+from firefly.session import HEAD_SIZE, MAX_HELD
 from firefly.testing.wire import End, Wire
 from firefly.window import LIMIT
 

@@ -50,6 +50,35 @@ def _hint(packet: bytes, reason: UnreachableReason = UNKNOWN, source: bytes | No
     return pack_header(UNREACHABLE, INTERACTIVE, len(payload), packet[24:40], source or packet[8:24]) + payload
 
 
+# --- routes that come back
+
+
+def test_a_handshake_waits_for_no_repetition_when_a_route_is_found() -> None:
+    wire = Wire(3)
+    low, high = wire.end(), wire.end()
+    link = wire.link(low, high, loss=1.0)
+    low.send(high, INTERACTIVE, b"hello")
+    wire.run(10.5)  # several repetitions were lost; the next would leave seconds later
+    link.loss = 0.0
+    began = wire.now
+    low.sessions.routes_changed(lambda address: link, wire.now)
+    wire.run_until(lambda: high.got[INTERACTIVE] == [b"hello"], 5)
+    assert wire.now - began < 0.25
+
+
+def test_records_wait_for_no_resend_when_a_route_is_found() -> None:
+    wire, low, high = _pair()
+    (link,) = wire.links
+    link.loss = 1.0
+    low.send(high, INTERACTIVE, b"under way")
+    wire.run(10.5)
+    link.loss = 0.0
+    began = wire.now
+    low.sessions.routes_changed(lambda address: link, wire.now)
+    wire.run_until(lambda: high.got[INTERACTIVE] == [b"hello", b"under way"], 5)
+    assert wire.now - began < 0.25
+
+
 # --- restart
 
 

@@ -352,3 +352,22 @@ async def test_one_that_is_full_ends_with_its_peer(pair: tuple[End, End]) -> Non
             near.send(bytes(100_000))
             await wait_all_tasks_blocked()
             far.sock.close()
+
+
+async def test_the_last_word_is_said_when_the_socket_is_idle(pair: tuple[End, End]) -> None:
+    near, far = pair
+    near.pump.close(b"farewell")
+    with trio.fail_after(5):
+        await far.pump.run()
+    assert far.data == b"farewell"
+    near.pump.close(b"again")  # which nobody hears
+
+
+async def test_the_last_word_does_not_split_what_the_socket_has_not_taken(pair: tuple[End, End]) -> None:
+    near, far = pair
+    near.send(bytes(WORK_LIMIT), now=True)
+    assert near.pump.blocked
+    near.pump.close(b"farewell")
+    with trio.fail_after(5):
+        await far.pump.run()
+    assert set(far.data) == {0}

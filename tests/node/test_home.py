@@ -59,6 +59,16 @@ def test_the_home_is_named_by_argument_then_environment_then_the_system(
         assert Home().path == tmp_path / "data" / "glow"
 
 
+def test_the_configuration_is_in_a_named_home_else_where_xdg_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("GLOW_HOME", raising=False)
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    assert Home(tmp_path).configuration == tmp_path / "config.toml"
+    assert Home().configuration == tmp_path / "config" / "glow" / "config.toml"
+
+
 def test_everything_is_for_its_owner_alone(home: Home) -> None:
     process = home.process_folder(b"\xab" * 16)
     assert process == home.path / "processes" / ("ab" * 16)

@@ -125,7 +125,7 @@ class Table:
     def __init__(self) -> None:
         self.resources: dict[bytes, Any] = {}
 
-    def add(self, resource: bytes, server: Any, access: int | None = None) -> None:
+    def add(self, resource: bytes, server: Any, access: int | None = None, label: str = "") -> None:
         self.resources[resource] = server, access
 
     def remove(self, resource: bytes) -> None:
@@ -348,7 +348,7 @@ async def test_a_process_whose_thread_is_stuck_is_not_started_beside_it(
     async with running() as host:
         host._launch(process := Process(bytes(16), builtin("hanging")))
         await until(lambda: process.state is ProcessState.WAITING)
-        assert process.status().reason.startswith("it did not serve within 0 s; busy in start for ")
+        assert process.status().reason.startswith("it did not serve within 0.2 s; busy in start for ")
         module.stuck.clear()
         await trio.sleep(BACK_OFF[0] * 2)
         assert (process.restarts, module.stuck.is_set()) == (0, False)
@@ -427,7 +427,7 @@ async def test_the_last_line_of_a_programs_errors_is_the_reason(running: Running
 async def test_a_program_that_ignores_being_terminated_is_killed_with_all_it_started(
     home: Home, running: Running, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("node.program.STOP_TIME", 0.1)
+    monkeypatch.setattr("node.child.STOP_TIME", 0.1)
     stubborn = """
         import signal
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
@@ -502,3 +502,10 @@ def test_a_status_is_what_the_specification_says() -> None:
     status = Process(bytes(16), builtin("steady")).status()
     assert (status.label, status.kind, status.program) == ("mine", ProcessKind.BUILTIN, "steady")
     assert status.state is ProcessState.STARTING
+
+
+async def test_of_a_program_that_failed_with_a_group_the_inner_exception_is_the_reason(running: Running) -> None:
+    source = "raise ExceptionGroup('several', [ValueError('the inner one')])"
+    async with running() as host:
+        with pytest.raises(BadSpecification, match=r"it exited with 1: ValueError: the inner one$"):
+            await host.create(script(source))

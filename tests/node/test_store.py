@@ -11,8 +11,21 @@ from pathlib import Path
 import pytest
 import trio
 
+import node.store as module
 from node.store import VERSION, DamagedStore, Store, StoreFailed
 
+VERSION_1 = """
+CREATE TABLE settings (name TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
+CREATE TABLE statements (id BLOB PRIMARY KEY, kind TEXT NOT NULL, slot BLOB NOT NULL, data BLOB NOT NULL);
+CREATE UNIQUE INDEX statements_by_slot ON statements (kind, slot);
+CREATE TABLE processes (id BLOB PRIMARY KEY, label TEXT NOT NULL UNIQUE, specification BLOB NOT NULL);
+CREATE TABLE invites (id BLOB PRIMARY KEY, invite BLOB NOT NULL);
+CREATE TABLE links (url TEXT PRIMARY KEY, key BLOB) WITHOUT ROWID;
+INSERT INTO settings VALUES ('label', x'6e6173');
+INSERT INTO processes VALUES (x'01', 'files', x'02');
+PRAGMA user_version = 1;
+"""
+"""The state as the first version wrote it."""
 WRITE = """
 import sys
 from pathlib import Path
@@ -25,7 +38,7 @@ while True:
     with store.transaction():
         store.set("number", str(number).encode())
         store.add_process(number.to_bytes(16, "big"), str(number), b"specification")
-        store.add_link(f"tcp://{number}", None)
+        store.set_links([*store.links(), ([f"tcp://{number}"], None)])
     print(number, flush=True)
 """
 
@@ -41,15 +54,14 @@ def test_what_is_kept_is_there_after_a_restart(path: Path) -> None:
     store.keep_statement(b"id", "name", b"slot", b"signed")
     store.add_process(b"p", "files", b"specification")
     store.add_invite(b"i", b"invite")
-    store.add_link("tcp://nas:1", b"its key")
-    store.add_link("tcp://other:1", None)
+    store.set_links([(["tcp://nas:1", "tcp://ä:2"], b"its key"), (["tcp://other:1"], None)])
     store.close()
     store = Store(path)
     assert store.get("namespace") == b"key"
     assert store.statements() == [b"signed"]
     assert store.processes() == [(b"p", b"specification")]
     assert store.invites() == [b"invite"]
-    assert store.links() == [("tcp://nas:1", b"its key"), ("tcp://other:1", None)]
+    assert store.links() == [(["tcp://nas:1", "tcp://ä:2"], b"its key"), (["tcp://other:1"], None)]
     store.remove_process(b"p")
     store.remove_invite(b"i")
     assert (store.processes(), store.invites()) == ([], [])
@@ -169,6 +181,22 @@ def test_a_folder_that_is_not_there_is_a_typed_error(tmp_path: Path) -> None:
         Store(tmp_path / "nowhere" / "state.sqlite")
 
 
+def test_the_state_of_version_1_is_carried_over(path: Path) -> None:
+    database = sqlite3.connect(path)
+    database.executescript(VERSION_1)
+    rows = [("tcp://b:1", b"its key"), ("tcp://a:1", b"its key"), ("tcp://c:1", None), ("tcp://d:1", None)]
+    database.executemany("INSERT INTO links VALUES (?, ?)", rows)
+    database.commit()
+    database.close()
+    store = Store(path)
+    assert sorted(store.links()) == [
+        (["tcp://a:1", "tcp://b:1"], b"its key"),
+        (["tcp://c:1"], None),
+        (["tcp://d:1"], None),
+    ]
+    store.close()
+
+
 def test_the_state_of_a_newer_version_is_not_touched(path: Path) -> None:
     Store(path).close()
     database = sqlite3.connect(path)
@@ -176,3 +204,27 @@ def test_the_state_of_a_newer_version_is_not_touched(path: Path) -> None:
     database.close()
     with pytest.raises(DamagedStore, match="newer version"):
         Store(path)
+
+
+def test_the_state_of_the_first_version_is_taken_over(path: Path) -> None:
+    database = sqlite3.connect(path)
+    database.executescript(VERSION_1)
+    database.close()
+    for _ in range(2):
+        store = Store(path)
+        assert (store.get("label"), store.processes()) == (b"nas", [(b"\x01", b"\x02")])
+        assert store._execute("PRAGMA user_version").fetchone() == (VERSION,)
+        assert store.add_configuration((1.0, "alice", b"", "x"), b"data", done=True) == len(store.configurations())
+        store.close()
+
+
+def test_a_migration_that_fails_leaves_the_state_as_it_was(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    database = sqlite3.connect(path)
+    database.executescript(VERSION_1)
+    monkeypatch.setattr(module, "_MIGRATIONS", ("", "CREATE TABLE later (x); CREATE TABLE settings (x);"))
+    monkeypatch.setattr(module, "VERSION", 2)
+    with pytest.raises(DamagedStore):
+        Store(path)
+    assert database.execute("PRAGMA user_version").fetchone() == (1,)
+    assert database.execute("SELECT name FROM sqlite_master WHERE name = 'later'").fetchall() == []
+    database.close()

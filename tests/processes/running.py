@@ -34,7 +34,7 @@ async def started(process: Any, folder: Path, **configuration: str) -> AsyncIter
             yield process
             nursery.cancel_scope.cancel()
     finally:
-        if begun:
+        if begun and hasattr(process, "stop"):
             with trio.CancelScope(shield=True):
                 await process.stop()
 

@@ -21,6 +21,7 @@ from firefly.errors import DeadlineExceeded, GlowError, Interrupted, InvalidArgu
 from firefly.interfaces.core import BadSpecification, ProcessKind, ProcessState, ProcessStatus, Specification
 from firefly.interfaces.kv import KV
 from firefly.runtime import deadline
+from node.host import ProcessHost
 from tests.firefly.runtime.probe import Probe
 from tests.node.family import LIMIT, LISTEN
 
@@ -64,13 +65,18 @@ class World:
         self.store = store
 
     @property
+    def host(self) -> ProcessHost:
+        own: Any = self.glow._node.peers.host.resources[self.glow.address].server
+        processes: ProcessHost = own._processes
+        return processes
+
+    @property
     def probe(self) -> Probe:
         (status,) = [status for status in self._statuses() if status.label == "bad"]
         return self.glow.at(self.glow.address, status.id, Probe)
 
     def _statuses(self) -> list[ProcessStatus]:
-        process: Any = self.glow._node.peers.host.resources[self.glow.address].server
-        return [found.status() for found in process._processes.processes.values()]
+        return [process.status() for process in self.host.processes.values()]
 
     async def create(self, source: str) -> ProcessStatus:
         code = dedent(FRAMES) + dedent(source)
@@ -157,9 +163,9 @@ async def test_it_registers_nothing_but_its_own(tmp_path: Path) -> None:
         await here.goes_on()
 
 
-async def test_a_program_that_attaches_and_never_registers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("node.host.START_TIME", 0.5)
+async def test_a_program_that_attaches_and_never_registers(tmp_path: Path) -> None:
     async with world(tmp_path) as here:
+        here.host.start_time = 0.5
         with pytest.raises(BadSpecification, match="it did not serve within"):
             await here.create("attach(); time.sleep(1000)")
         await here.goes_on()

@@ -144,14 +144,13 @@ async def test_a_right_certificate_opens_the_link(tmp_path: Path) -> None:
 async def shows(folder: Path, relay: node.RunningNode, key: NodeKey, statements: list[bytes]) -> bool:
     """Dials `relay` with `key`, shows it these statements; whether the link was certified before it ended."""
     async with trio.open_nursery() as nursery:
-        stranger = Neighbour(nursery, key=key)
+        stranger = Neighbour(nursery, folder, key=key)
         link = await stranger.manager.dial(relay.listening[0], relay.key)
-        ending = stranger.run_soon(link)
         await stranger.until(lambda: stranger.ups)
         stranger.say(link, *[encode_message(Signed(0, statement)) for statement in statements])
         certified = False
         with trio.fail_after(LIMIT):
-            while not ending.over.is_set() and not certified:
+            while not link.down.is_set() and not certified:
                 await trio.sleep(0.01)
                 certified = any(other.certified for other in relay._node.router.links if other.peer_key == key.public)
         nursery.cancel_scope.cancel()

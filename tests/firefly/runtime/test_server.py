@@ -295,7 +295,7 @@ async def test_notifications_to_nobody_give_their_room_back() -> None:
 
 
 async def test_a_notification_of_an_unknown_method_is_dropped_and_logged(caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level(logging.INFO, logger="firefly")
+    caplog.set_level(logging.DEBUG, logger="firefly")
     async with wired(Recorder()) as (wire, probe):
         wire.far.host.resources[RESOURCE].handlers.clear()
         for _ in range(20):

@@ -318,6 +318,33 @@ async def test_arguments_stream_from_any_iterable(
     assert quiet(wire)
 
 
+async def test_a_handler_knows_at_once_when_there_are_no_arguments() -> None:
+    """Their end comes with the call; of a generator nobody can know before it has ended."""
+    seen: list[bool] = []
+    looked = trio.Event()
+
+    class Pipe(ProbeServer):
+        async def pipe(self, items: ArgumentStream[int]) -> AsyncIterator[int]:
+            seen.append(items.exhausted)
+            looked.set()
+            async for item in items:
+                yield item
+            seen.append(items.exhausted)
+
+    async def nothing() -> AsyncGenerator[int, None]:
+        await looked.wait()
+        for item in ():
+            yield item
+
+    async with wired(Pipe()) as (_, probe):
+        assert [item async for item in probe.pipe(())] == []
+        assert [item async for item in probe.pipe([])] == []
+        assert [item async for item in probe.pipe([1])] == [1]
+        looked = trio.Event()
+        assert [item async for item in probe.pipe(nothing())] == []
+    assert seen == [True, True, True, True, False, True, False, True]
+
+
 async def test_no_argument_leaves_before_the_handler_wants_it(probe: Probe, server: Streaming) -> None:
     taken: list[int] = []
 

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from firefly import schema
 from node.cli.main import main
 
 GOOD = "library good\nimport other\nproto P : other.Q { def m(a: int): String }\n"
@@ -66,18 +65,6 @@ def test_generate_writes_a_file_and_what_it_imports(folder: Path, capsys: pytest
     before = (folder / "out/stubs/good.py").read_bytes()
     assert main(["idl", "generate", "--to", "python", "-o", "out/stubs", "good.firefly"]) == 0
     assert (folder / "out/stubs/good.py").read_bytes() == before
-
-
-def test_generate_writes_compiled_schemas_that_are_complete(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["idl", "generate", "--to", "schema", "-o", "made", "good.firefly"]) == 0
-    assert capsys.readouterr().out == "wrote made/good.schema.json\n"
-    data = (folder / "made" / "good.schema.json").read_bytes()
-    assert "made" in json.loads(data)
-    assert set(schema.load(data).methods("good.P")) == {"m"}
-    assert main(["idl", "generate", "--to", "schema", "-o", "made", "good.firefly"]) == 0  # again, over its own
-    (folder / "made" / "good.schema.json").write_text("{}")
-    assert main(["idl", "generate", "--to", "schema", "-o", "made", "good.firefly"]) == 7
-    assert (folder / "made" / "good.schema.json").read_text() == "{}"
 
 
 def test_generate_writes_nothing_if_there_is_an_error(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

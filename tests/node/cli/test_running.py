@@ -7,12 +7,16 @@ import os
 import signal
 import subprocess
 import sys
+from argparse import ArgumentParser
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from node.cli.failures import UsageError
+from node.cli.running import configure_node, listening
 
 PATIENCE = 60.0
 """Seconds that anything may take on a busy machine before the test fails."""
@@ -52,6 +56,38 @@ def running(home: Path, *words: str) -> Iterator[tuple[subprocess.Popen[str], An
             yield process, json.loads(line) if line else process.stderr.read()
         finally:
             process.kill()
+
+
+WSS = "wss://0.0.0.0:443"
+
+
+@pytest.mark.parametrize(
+    ("words", "urls"),
+    [
+        ([], None),
+        (["--listen", WSS], [WSS]),
+        (["--listen", WSS, "--certificate", "/a b.pem"], [f"{WSS}?certificate=%2Fa+b.pem"]),
+        (
+            ["--listen", "ws://nas:1", "--listen", WSS, "--certificate", "/c", "--key", "/k"],
+            ["ws://nas:1", f"{WSS}?certificate=%2Fc&key=%2Fk"],
+        ),
+    ],
+)
+def test_a_certificate_goes_to_the_addresses_that_have_one(words: list[str], urls: list[str] | None) -> None:
+    parser = ArgumentParser()
+    configure_node(parser)
+    assert listening(parser.parse_args(words)) == urls
+
+
+@pytest.mark.parametrize(
+    "words", [["--key", "k"], ["--certificate", "c"], ["--listen", "ws://n:1", "--certificate", "c"]]
+)
+def test_a_certificate_without_an_address_for_it_is_refused(words: list[str]) -> None:
+    parser = ArgumentParser()
+    configure_node(parser)
+    with pytest.raises(UsageError) as caught:
+        listening(parser.parse_args(words))
+    assert "--certificate" in caught.value.hint
 
 
 LOCAL = ("--listen", "tcp://127.0.0.1:0")

@@ -30,7 +30,8 @@ from firefly.interfaces.filesystem import (
     ReadOnly,
     Written,
 )
-from processes.filesystem.process import BadConfiguration, FileSystemProcess, to_time
+from processes.configuration import BadConfiguration
+from processes.filesystem.process import FileSystemProcess, to_time
 from processes.filesystem.reading import PIECE
 from tests.processes.running import command, environment, files_of, on_small_disk, started
 

@@ -1,0 +1,1 @@
+"""What `glow forward` carries: streams.py tcp connections, datagrams.py udp."""

@@ -1,0 +1,1 @@
+"""The executor process: runs WebAssembly in worker programs of its own."""

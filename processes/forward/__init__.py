@@ -1,0 +1,1 @@
+"""A service of this device for the others: see README.md."""

@@ -1,0 +1,1 @@
+"""Topics by name as a resource: see README.md."""

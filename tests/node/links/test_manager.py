@@ -1,0 +1,39 @@
+"""How links are made and kept."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import trio
+from trio.testing import MockClock
+
+from node.links.standing import Made
+from tests.node.links.neighbours import Neighbour
+
+
+@pytest.mark.parametrize(("longest", "least", "most"), [(30.0, 30, 90), (1.0, 1000, 2010)])
+async def test_the_longest_pause_between_attempts(
+    longest: float,
+    least: int,
+    most: int,
+    autojump_clock: MockClock,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    async with trio.open_nursery() as nursery:
+        dialler = Neighbour(nursery, tmp_path)
+        attempts: list[str] = []
+        standing = dialler.manager.standing
+        connect = standing._connect
+
+        async def counted(url: str, expected: bytes | None, made: Made) -> None:
+            attempts.append(url)
+            await connect(url, expected, made)
+
+        monkeypatch.setattr(standing, "_connect", counted)
+        standing.longest_pause = longest
+        standing.keep(["memory:nobody"], None)
+        await trio.sleep(1000)
+        nursery.cancel_scope.cancel()
+    assert least <= len(attempts) <= most
