@@ -41,14 +41,23 @@ class FramedSocket:
     """Owns `sock` from here on and closes it in `close`.
 
     `next_frame()` gives the next whole frame to write, None if there is none. `received(data)` gets what was read;
-    what it raises ends `run`, as does the end of the stream (returns) and an OSError (raised).
+    what it raises ends `run`, as does the end of the stream (returns) and an OSError (raised). While `full()` nothing
+    is read: who asks on and on without reading the answers has to wait.
     """
 
-    def __init__(self, sock: Socket, next_frame: Callable[[], bytes | None], received: Callable[[bytes], None]) -> None:
+    def __init__(
+        self,
+        sock: Socket,
+        next_frame: Callable[[], bytes | None],
+        received: Callable[[bytes], None],
+        full: Callable[[], bool] = lambda: False,
+    ) -> None:
         sock.setblocking(False)
         self._sock = sock
         self._next_frame = next_frame
         self._received = received
+        self._full = full
+        self._room: trio.Event | None = None
         self._rest: memoryview | None = None
         self._writer: trio.lowlevel.Task | None = None
         self._woken = False
@@ -93,6 +102,7 @@ class FramedSocket:
             left = self._write_frames()
         finally:
             self._writing = False
+            self._wake_reader()
         if not left and self._written is not None:
             self._written.set()
         return left
@@ -119,6 +129,11 @@ class FramedSocket:
             if self._rest is not None:
                 return True
         return True
+
+    def _wake_reader(self) -> None:
+        if self._room is not None:
+            self._room.set()
+            self._room = None
 
     def _fail(self, error: OSError) -> None:
         """Nothing can be written any more; the reader is woken to end."""
@@ -150,6 +165,10 @@ class FramedSocket:
     async def _run_reader(self) -> None:
         sock, size, since_turn = self._sock, SMALL_READ, 0
         while not self.closed:
+            if self._full() and self._failed is None:
+                self._room = trio.Event()
+                await self._room.wait()
+                continue
             try:
                 data = sock.recv(size)
             except WOULD_BLOCK:
@@ -214,5 +233,6 @@ class FramedSocket:
                 with suppress(OSError):
                     self._sock.send(memoryview(last))
             self.closed = True
+            self._wake_reader()
             trio.lowlevel.notify_closing(self._sock)
             self._sock.close()

@@ -1,7 +1,8 @@
 """The node's side of the control socket: programs, commands and plugins that attach (docs/concepts/wire.md, 6).
 
 What an attached program asks of another node goes to the session with it; what others ask of its resources comes back
-the same way. A program that does not read for 10 s while something waits for it is detached.
+the same way. While 4 MiB or 1,024 messages wait for a program nothing is read from it, and if it does not read for 10 s
+it is detached.
 """
 
 from __future__ import annotations
@@ -93,13 +94,15 @@ class Attachment:
         self._peers = self.network = peers
         self._program = program
         self._attached = False
+        self._fault = ""
         self._frames = FrameReader(MAX_FRAME)
         self._notifications: dict[bytes, Notifications] = {}
         self._early: dict[bytes, list[Waiting]] = {}
         self.conversation = AttachedConversation(
             self, odd=False, wake=self._wake, now=trio.current_time, control=self._control
         )
-        self._pump = FramedSocket(sock, self.conversation.next_frame, self._received)
+        outbox = self.conversation.outbox
+        self._pump = FramedSocket(sock, self.conversation.next_frame, self._received, lambda: outbox.full)
         self.registered: dict[bytes, AttachedResource] = {}
         self.on_registered: Callable[[AttachedResource], None] | None = None
 
@@ -116,8 +119,11 @@ class Attachment:
         finally:
             router.end()
 
-    async def run(self) -> None:
-        """Serves the program until it leaves, breaks the rules or stalls; never raises for its sake."""
+    async def run(self) -> str:
+        """Serves the program until it leaves, breaks the rules or stalls; never raises for its sake.
+
+        Returns what it did wrong, for a person; empty if it just left.
+        """
         reason: GlowError = Interrupted("the program has ended", hint="`glow ps` shows why")
         try:
             async with trio.open_nursery() as nursery:
@@ -127,7 +133,8 @@ class Attachment:
         except* OSError:
             reason = Interrupted("the connection to the program broke")
         except* ProtocolError as group:
-            reason = Interrupted("the program broke the rules of the wire", cause=str(group.exceptions[0]))
+            self._fault = f"it broke the rules of the wire: {_first(group)}"
+            reason = Interrupted("the program broke the rules of the wire", str(_first(group)), "`glow ps` shows it")
             self._peers.count("attachment_errors")
         except* Exception as group:
             log.exception("a defect of this node ended an attachment; the others go on", exc_info=group)
@@ -138,6 +145,7 @@ class Attachment:
             self._peers.resources_changed()
             self.conversation.close(reason)
             self._pump.close()
+        return self._fault
 
     async def _watch_stall(self, scope: trio.CancelScope) -> None:
         stalled_since, sent = None, -1
@@ -150,6 +158,7 @@ class Attachment:
                 stalled_since = trio.current_time()
             elif trio.current_time() - stalled_since >= STALLED - CHECK_INTERVAL:
                 self._peers.count("attachments_stalled")
+                self._fault = f"it read nothing for {STALLED:.0f} s while something waited for it"
                 scope.cancel()
 
     # --- what only attachments say
@@ -283,3 +292,10 @@ class Attachment:
 
     def signed(self, conversation: Conversation, envelopes: list[bytes]) -> None:
         raise BadMessage("statements do not come from attached programs")
+
+
+def _first(group: BaseExceptionGroup[Exception]) -> Exception:
+    error: BaseException = group
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error  # type: ignore[return-value]

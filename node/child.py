@@ -59,8 +59,9 @@ class Output:
 
     def _take(self, lines: list[bytes]) -> None:
         taken = [_text(line) for line in lines[-BURST:]]
-        self._lines.extend(taken)
-        self._said([line for line in taken if line.strip()], len(lines) - len(taken))
+        told = [line for line in taken if line.strip()]
+        self._lines.extend(told)
+        self._said(told, len(lines) - len(taken))
 
 
 def _text(line: bytes) -> str:

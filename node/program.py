@@ -23,8 +23,11 @@ from node.attachment import AttachedResource, Program
 from node.child import OUTPUT_TIME, STOP_TIME, Output, Said, end, reason_of_end
 
 Registered = Callable[[AttachedResource], None]
-Attach = Callable[[socket.socket, Program, Registered], Awaitable[None]]
-"""Serves the node's end of the socketpair, which it owns from then on, until the program has left."""
+Attach = Callable[[socket.socket, Program, Registered], Awaitable[str]]
+"""Serves the node's end of the socketpair, which it owns from then on, until the program has left.
+
+Returns what the program did wrong, if that is why it was detached: it is ended then.
+"""
 
 
 def find_program(name: str) -> str:
@@ -53,13 +56,14 @@ async def run_program(
     ours, child = await _start(command, program)
     started(child.pid)
     output = Output(child, said)
-    left = False
+    fault = ""
 
     async def serve(scope: trio.CancelScope) -> None:
-        nonlocal left
-        await attach(ours, program, registered)
-        await trio.sleep(STOP_TIME)
-        left = True
+        nonlocal fault
+        wrong = await attach(ours, program, registered)
+        if not wrong:
+            await trio.sleep(STOP_TIME)
+        fault = wrong or "it left its node and did not end"
         scope.cancel()
 
     try:
@@ -72,7 +76,7 @@ async def run_program(
             nursery.cancel_scope.cancel()
     finally:
         await end(child)
-    return "it left its node and did not end" if left else reason_of_end(child.returncode, output.last)
+    return fault or reason_of_end(child.returncode, output.last)
 
 
 async def _start(command: list[str], program: Program) -> tuple[socket.socket, trio.Process]:

@@ -125,10 +125,10 @@ async def _running(home: Home, store: Store, configuration: Configuration) -> As
         glow = RunningNode(node, doorkeeper, configuration, stopped)
         programs = trio.CapacityLimiter(1)
 
-        async def attach(sock: socket.socket, program: Program, registered: Callable[[AttachedResource], None]) -> None:
+        async def attach(sock: socket.socket, program: Program, registered: Callable[[AttachedResource], None]) -> str:
             attachment = Attachment(node.peers, sock, program=program)
             attachment.on_registered = registered
-            await attachment.run()
+            return await attachment.run()
 
         await nursery.start(_hear, node)
         async with trio.open_nursery() as supervised:

@@ -79,5 +79,8 @@ class deadline:
         _deadline.reset(self._token)
         suppressed = self._scope.__exit__(kind, error, traceback)
         if self._scope.cancelled_caught:
-            raise DeadlineExceeded(f"no answer within {self._seconds:g} s")
+            raise DeadlineExceeded(
+                f"no answer within {self._seconds:g} s",
+                hint="`glow ps NODE` shows what its processes do; give it more time",
+            )
         return suppressed

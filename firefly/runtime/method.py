@@ -115,7 +115,11 @@ class Codec:
         try:
             return self._decode(value)
         except (msgspec.MsgspecError, ValueError, RecursionError) as error:
-            raise InvalidArgument("the peer sent a value of another type", cause=str(error)) from None
+            raise InvalidArgument(
+                "the peer sent a value of another type",
+                cause=str(error),
+                hint="it may have another version of the interface; `glow call NODE/RESOURCE` shows what it offers",
+            ) from None
 
     def decode_passing(self, value: Any, bind: Callable[[Any, int], None]) -> Any:
         """Decodes; `bind(stub, index)` gives each capability in it its place."""

@@ -25,7 +25,8 @@ class End:
         self.data = bytearray()
         self.more = trio.Event()
         self.asked = 0
-        self.pump = FramedSocket(sock, self._next_frame, self._received)
+        self.full = False
+        self.pump = FramedSocket(sock, self._next_frame, self._received, lambda: self.full)
 
     def _next_frame(self) -> bytes | None:
         self.asked += 1
@@ -327,6 +328,30 @@ async def test_hurry_waits_behind_what_the_socket_has_not_taken(pair: tuple[End,
         assert near.waiting
         async with running(far):
             assert await far.until(len(big) + 5) == big + b"later"
+
+
+async def test_while_it_is_full_nothing_is_read(pair: tuple[End, End]) -> None:
+    near, far = pair
+    async with running(near, far):
+        far.full = True
+        near.send(b"one")
+        await wait_all_tasks_blocked()
+        assert not far.data
+        far.full = False
+        far.send(b"what made it full")
+        assert await far.until(3) == b"one"
+
+
+async def test_one_that_is_full_ends_with_its_peer(pair: tuple[End, End]) -> None:
+    near, far = pair
+    near.full = True
+    with pytest.RaisesGroup(pytest.RaisesExc((BrokenPipeError, ConnectionResetError))):
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(near.pump.run)
+            await wait_all_tasks_blocked()
+            near.send(bytes(100_000))
+            await wait_all_tasks_blocked()
+            far.sock.close()
 
 
 async def test_the_last_word_is_said_when_the_socket_is_idle(pair: tuple[End, End]) -> None:

@@ -32,6 +32,7 @@ from firefly.errors import (
     NoSuchResource,
     Unreachable,
 )
+from firefly.interfaces.core import Resource
 from firefly.keys import NodeKey
 from firefly.loopback import Loopback
 from firefly.messages import INLINE_LIMIT, RESULTS, Item
@@ -640,6 +641,19 @@ async def test_only_who_may_call_reaches_a_program(world: World) -> None:
         await Probe(calling, owning.address, ID).echo(b"")
     near = await world.attach(world.b)
     assert await Probe(near, owning.address, ID).echo(b"") == b""
+
+
+async def test_a_program_is_described_by_what_it_registered(world: World) -> None:
+    class Described(ProbeServer):
+        schema = b"what it registered"
+
+        def describe(self) -> Any:
+            raise AssertionError("its node knows the answer")
+
+    owning, calling = await world.attach(world.b), await world.attach(world.a)
+    resource = await owning.register("probe", Described())
+    described = await Resource(calling, owning.address, resource).describe()
+    assert (described.proto, described.schema) == ("probe.Probe", b"what it registered")
 
 
 # --- the node's own

@@ -138,7 +138,7 @@ class Entry:
     proto = "test.Program"
 
 
-async def attach(sock: socket.socket, program: Program, registered: Callable[[Any], None]) -> None:
+async def attach(sock: socket.socket, program: Program, registered: Callable[[Any], None]) -> str:
     """Waits for the token, then for the end of the stream: the smallest node that a program can attach to."""
     sock.setblocking(False)
     stream = trio.SocketStream(trio.socket.from_stdlib_socket(sock))
@@ -147,6 +147,7 @@ async def attach(sock: socket.socket, program: Program, registered: Callable[[An
             registered(Entry())
         while await stream.receive_some(64):
             """Whatever else it says."""
+    return ""
 
 
 ATTACH = """
@@ -426,7 +427,7 @@ async def test_the_last_line_of_a_programs_errors_is_the_reason(running: Running
 async def test_a_program_that_ignores_being_terminated_is_killed_with_all_it_started(
     home: Home, running: Running, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("node.program.STOP_TIME", 0.1)
+    monkeypatch.setattr("node.child.STOP_TIME", 0.1)
     stubborn = """
         import signal
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
