@@ -100,6 +100,10 @@ class Outbox:
     def waiting(self, lane: int) -> bool:
         return bool(self._queues.get(lane)) or (lane == BULK and bool(self._transfers))
 
+    def length(self, lane: int) -> int:
+        """How many messages of a lane wait; a run is one."""
+        return len(self._queues[lane])
+
     def append(self, lane: int, message: Any, size: int) -> int:
         """Queues one message whose values have `size` bytes; returns how many wait now."""
         queue = self._queues[lane]

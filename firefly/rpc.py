@@ -45,6 +45,8 @@ from firefly.packet import BULK, INTERACTIVE
 
 MAX_CALLS = 1024
 """Open calls per conversation and direction; the peer answers Busy beyond."""
+MAX_UNTAKEN = 4 * MAX_CALLS
+"""Messages of a lane that may wait for a peer which goes on calling: its open calls have at most MAX_CALLS answers."""
 NIL = Raw(b"\xc0")
 RESOURCE_SIZE = 16
 CAPABILITY_SIZE = 36
@@ -315,6 +317,8 @@ class Conversation:
             raise BadMessage(f"call number {number} is used twice or not the peer's to give")
         if len(request.resource) != RESOURCE_SIZE:
             raise BadMessage("a resource's id has 16 bytes")
+        if self.outbox.length(lane) > MAX_UNTAKEN:
+            raise BadMessage("the peer calls on and on without taking the answers")
         self._highest[lane] = number
         fragments = self._fragments
         if (not fragments.active and len(request.arguments) != MARK_SIZE) or not fragments.hold(lane, request):

@@ -38,7 +38,7 @@ from firefly.messages import (
 )
 from firefly.outbox import BATCH
 from firefly.packet import BULK, INTERACTIVE
-from firefly.rpc import MAX_CALLS, Conversation
+from firefly.rpc import MAX_CALLS, MAX_UNTAKEN, Conversation
 from tests.firefly.mutation import garbage
 
 ID, OTHER, NODE = bytes(16), bytes([1]) * 16, bytes([2]) * 16
@@ -211,6 +211,22 @@ def test_over_1024_open_calls_the_peer_is_told_to_wait() -> None:
     pair.owner_side.calls[1].answer(b"\xc0")
     says(pair.far, Request(2 * MAX_CALLS + 3, ID, 7, None, None, NIL))
     assert len(pair.far.serving) == MAX_CALLS
+
+
+def test_who_calls_on_without_taking_the_answers_loses_its_session() -> None:
+    def refuse(request: Request) -> None:
+        raise Denied("no")  # a last word for each, at once
+
+    pair = Pair(refuse)
+    for index in range(MAX_UNTAKEN + 1):
+        says(pair.far, Request(2 * index + 1, ID, 7, None, None, NIL))
+    with pytest.raises(BadMessage, match="without taking the answers"):
+        says(pair.far, Request(2 * MAX_UNTAKEN + 3, ID, 7, None, None, NIL))
+    pair = Pair(refuse)
+    for index in range(2 * MAX_UNTAKEN):  # one that takes them may go on for ever
+        says(pair.far, Request(2 * index + 1, ID, 7, None, None, NIL))
+        while index % MAX_CALLS == 0 and sent(pair.far):
+            pass
 
 
 def test_a_caller_waits_before_that_and_is_called_when_there_is_room() -> None:
