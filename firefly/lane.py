@@ -5,8 +5,8 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections import deque
 
+from firefly.congestion import CongestionWindow
 from firefly.room import Room
-from firefly.window import Window
 
 Range = tuple[int, int]
 """Counters from the first up to, not including, the second."""
@@ -42,7 +42,7 @@ class Sending:
 
     __slots__ = ("_highest", "_queue", "_window", "counter", "in_flight", "repaired")
 
-    def __init__(self, window: Window) -> None:
+    def __init__(self, window: CongestionWindow) -> None:
         self._window = window
         self._queue: deque[InFlight] = deque()
         self._highest = -1

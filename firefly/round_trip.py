@@ -47,6 +47,11 @@ class RoundTrip:
     def back_off(self) -> None:
         self._factor = min(self._factor * 2, 128)
 
+    @property
+    def silent(self) -> bool:
+        """Nothing came of sending again, twice in a row."""
+        return self._factor >= 4
+
     def path_changed(self) -> None:
         """What was waited so far says nothing about the path that is used now."""
         self._factor = 1

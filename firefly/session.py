@@ -17,18 +17,16 @@ from cryptography.exceptions import InvalidTag
 
 from firefly.acknowledgement import MAX_REASON, Ack, Acknowledging, Close, Ping, decode_control, encode_control
 from firefly.agreement import Agreement
+from firefly.congestion import CongestionWindow
 from firefly.epochs import COUNTER_BITS, EPOCH_MASK, Opening, Sealing
 from firefly.errors import BadRecord, GlowError, Interrupted
 from firefly.flow import CONTROL_LANE, PRIORITIES, Flow, Messages
-from firefly.lane import Receiving, Sending
+from firefly.lane import InFlight, Receiving, Sending
 from firefly.packet import BULK, DATA, HEADER_SIZE, HOP_LIMIT, INTERACTIVE, QUOTED, VERSION
 from firefly.room import Room
 from firefly.round_trip import RoundTrip
 from firefly.sealing import pack_nonce
-from firefly.window import Window
 
-RECORD = 65_536
-"""Bytes of messages that are joined into one record; a bigger message goes alone."""
 MAX_HELD = 8 * 2**20
 """Bytes that the receiver keeps above gaps."""
 
@@ -77,7 +75,7 @@ class Counters:
 class Session:
     """See the module. `confirmed`: a record of the peer has opened, so it has the session too."""
 
-    def __init__(self, keeper: Keeper, agreement: Agreement, window: Window, held: Room, now: float) -> None:
+    def __init__(self, keeper: Keeper, agreement: Agreement, window: CongestionWindow, held: Room, now: float) -> None:
         """`held`: room for what comes above gaps, of which this session takes at most 8 MiB."""
         self.peer_address = agreement.peer_address
         self.peer_key = agreement.peer_key
@@ -130,8 +128,15 @@ class Session:
     def send_waiting(self, lane: int, now: float) -> None:
         """The outbox has something for a lane: announces it to the links."""
         self._active = now
-        if self.window.used < self.window.limit:
+        if self.window.takes(lane):
             self._keeper.ready(self.flows[lane])
+        else:
+            self._blocked()
+
+    def _blocked(self) -> None:
+        """What waits has to wait for an ACK."""
+        if self.window.refused():
+            self._send_ping()
 
     def announce(self) -> None:
         """Announces every lane that has something to send."""
@@ -148,10 +153,14 @@ class Session:
                 self.counters.resent += 1
                 self._keeper.due(now + self.round_trip.patience())
                 return packet
-        window = self.window
-        if window.used >= window.limit or self.messages is None or self.closed:
+        window, messages = self.window, self.messages
+        if messages is None or self.closed:
             return None
-        plaintext = self.messages.take(lane, RECORD)
+        if not window.takes(lane):
+            if messages.waiting(lane):
+                self._blocked()
+            return None
+        plaintext = messages.take(lane, window.record)
         if plaintext is None:
             return None
         packet = self._seal(lane, sending.counter, plaintext, now)
@@ -284,28 +293,34 @@ class Session:
 
     def _acknowledged(self, ack: Ack, now: float) -> None:
         """Raises BadRecord for an ACK of what was never sent."""
-        was_full = self.window.used >= self.window.limit
-        newest_at = -math.inf
+        window, before = self.window, self.window.used
+        measured: InFlight | None = None
         for lane, wanted, ranges in ack.lanes:
             sending = self._sending[lane]
             if not sending.allows(wanted, ranges):
                 raise BadRecord("an ACK of what was never sent")
             newest = sending.acknowledge(wanted, ranges)
-            if newest is not None and newest.sent_at > newest_at:
-                newest_at = newest.sent_at
+            if newest is not None and (measured is None or newest.sent_at > measured.sent_at):
+                measured = newest
             if sending.repaired:
                 self.round_trip.answered()
             expected = self.round_trip.expected()
             lost = bool(ranges) and sending.find_lost(ranges, now, (self.srtt or 0.0) / 4, expected)
+            if lost:
+                window.lost()
             if sending.find_late(now, expected) or lost:
                 self._keeper.ready(self.flows[lane])
-        if newest_at > -math.inf:
-            self.round_trip.measure(now - newest_at - ack.delay / 1e6)
+        if measured is not None:
+            sample = now - measured.sent_at - ack.delay / 1e6
+            self.round_trip.measure(sample)
+            window.measure(sample, len(measured.packet), now)
+        window.acknowledged(before - window.used, self.srtt or 0.0, now)
         self._owed_since = math.inf
-        if self.window.used:
+        if window.used:
             self._owed_since = now
             self._keeper.due(self.next_deadline())
-        if was_full and self.window.used < self.window.limit:
+        if window.blocked and window.takes(INTERACTIVE):
+            window.blocked = False
             self.announce()
 
     # --- time
@@ -342,6 +357,8 @@ class Session:
                 self._keeper.ready(self.flows[lane])
         if late:
             self.round_trip.back_off()
+            if self.round_trip.silent:
+                self.window.restart(now)
 
     def _check(self, now: float) -> None:
         """Nothing was heard for 15 s: asks, if anything is open; has the session end after 10 min if nothing is."""
@@ -361,11 +378,12 @@ class Session:
         self._keeper.due(self.next_deadline())
         self.announce()
 
-    def route_changed(self, hop: object) -> None:
+    def route_changed(self, hop: object, now: float) -> None:
         """`hop` is where packets leave now, None if nowhere: the waits so far say nothing about a new path."""
         before, self._hop = self._hop, hop
         if hop is not None and hop is not before:
             self.round_trip.path_changed()
+            self.window.restart(now)
             self._keeper.due(self.next_deadline())
 
     # --- whether the peer has the session

@@ -7,11 +7,11 @@ from hypothesis import strategies as st
 
 from firefly.lane import HELD_COST, MAX_RANGES, Range, Receiving, Sending
 from firefly.room import Room
-from firefly.window import Window
+from firefly.congestion import CongestionWindow
 
 
 def _sending(count: int, now: float = 0.0, link: object = None) -> Sending:
-    sending = Sending(Window())
+    sending = Sending(CongestionWindow())
     for number in range(count):
         sending.sent(bytes((number % 256,)) * 10, now, link)
     return sending

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from firefly.lane import Sending
 from firefly.packet import INTERACTIVE
 from firefly.testing.wire import End, Link, Wire
-from firefly.window import Window
+from firefly.congestion import CongestionWindow
 
 MANY = 2000
 
@@ -28,7 +28,7 @@ def _records(count: int) -> list[bytes]:
 
 def _sending(count: int) -> Sending:
     """Record n left at n seconds."""
-    sending = Sending(Window())
+    sending = Sending(CongestionWindow())
     for number in range(count):
         sending.sent(b"%d" % number, float(number), "link")
     return sending

@@ -19,7 +19,7 @@ from firefly.packet import (
 )
 from firefly.session import Session
 from firefly.testing.wire import End, Wire
-from firefly.window import LIMIT, LIMIT_OF_ALL, share
+from firefly.congestion import LIMIT, LIMIT_OF_ALL, share
 
 UNKNOWN = UnreachableReason.UNKNOWN_SESSION
 
@@ -325,7 +325,7 @@ def test_with_all_in_use_a_new_session_is_refused(monkeypatch: pytest.MonkeyPatc
 
 
 def test_all_sessions_together_have_at_most_256_mib_under_way() -> None:
-    assert share(0) == share(1) == share(256) == LIMIT
+    assert share(0) == share(1) == share(LIMIT_OF_ALL // LIMIT) == LIMIT
     assert all(share(count) * count <= LIMIT_OF_ALL for count in range(1, 5000))
 
 
@@ -335,7 +335,7 @@ def test_windows_are_shared_out_anew_when_a_session_opens(monkeypatch: pytest.Mo
     for other in others:
         middle.open(other)
         wire.run(1)
-        limits = [session.window.limit for session in middle.sessions.open_sessions()]
+        limits = [session.window.most for session in middle.sessions.open_sessions()]
         assert limits == [1000 // len(limits)] * len(limits)
 
 

@@ -1,0 +1,177 @@
+"""How much a session may have under way (docs/concepts/wire.md, 4 Session). Sans-I/O.
+
+A congestion window that is driven by delay: a round trip that takes longer than the shortest one of late has stood in
+queues. Below its aim the window grows, above it shrinks, so that the path is full and its queues are short. All is
+decided once per round trip.
+"""
+
+from __future__ import annotations
+
+import math
+
+from firefly.packet import BULK
+from firefly.round_trip import SHORTEST
+
+START = 64 * 2**10
+LEAST = 4 * 2**10
+LIMIT = 6 * 2**20
+"""Bytes; with what each record counts beside its own they fit the 8 MiB that the receiver keeps above a gap."""
+LIMIT_OF_ALL = 256 * 2**20
+"""Bytes that all sessions of a node may have under way: if they are many each gets an equal share."""
+RECORD, LEAST_RECORD = 65_536, 1200
+"""Bytes of messages that are joined into one record: at most, and on the slowest paths."""
+RECORD_TIME = 0.005
+"""Seconds of what is delivered that one record may take."""
+SHORT_QUEUE, LONG_QUEUE = 0.001, 0.010
+"""Seconds that packets may queue: the shortest round trip, but within these bounds. Above twice that is too long."""
+IMPATIENT = 256 * 2**10
+"""Below this many bytes a full window asks for an ACK: the receiver would not send one for so few in time."""
+REMEMBERED = 10.0
+"""Seconds after which the shortest round trip is looked for anew: the path may have become longer."""
+LARGE = 16 * 2**10
+"""Bytes from which a packet takes a time of its own on each link, and has a shortest round trip of its own."""
+
+
+class CongestionWindow:
+    """`used`: bytes of packets, of both lanes, that nobody acknowledged. Below `limit` a record may leave.
+
+    `record`: bytes of messages to join into one. `most`: what `limit` may be. `blocked`: a record waits for an ACK.
+    """
+
+    __slots__ = (
+        "_asked",
+        "_delivered",
+        "_drain_at",
+        "_full",
+        "_halved",
+        "_large",
+        "_queue",
+        "_resume",
+        "_round_began",
+        "_round_ends",
+        "_shortest",
+        "_slow_start",
+        "_small",
+        "blocked",
+        "limit",
+        "most",
+        "record",
+        "used",
+    )
+
+    def __init__(self, now: float = 0.0, most: int = LIMIT) -> None:
+        self.used = 0
+        self.most = most
+        self.record = RECORD
+        self.blocked = self._asked = False
+        self.restart(now)
+
+    def restart(self, now: float) -> None:
+        """The path is another one: nothing is known about it."""
+        self.limit = min(START, self.most)
+        self._small, self._large = Shortest(), Shortest()
+        self._slow_start = True
+        self._drain_at = now + REMEMBERED
+        self._resume = 0
+        self._round_ends = now
+        self._begin_round(now, 0.0)
+
+    def takes(self, lane: int) -> bool:
+        """Whether a record may leave. Interactive ones may when the window is full of bulk: a quarter is theirs."""
+        return self.used < (self.limit if lane == BULK else self.limit + self.limit // 4 + LEAST)
+
+    def refused(self) -> bool:
+        """A record has to wait for the window. Whether to ask for an ACK, which is so once until the next one."""
+        self._full = self.blocked = True
+        if self._asked or self.limit >= IMPATIENT:
+            return False
+        self._asked = True
+        return True
+
+    # --- what ACKs tell
+
+    def measure(self, sample: float, size: int, now: float) -> None:
+        """A packet of `size` bytes took a round trip of `sample` seconds, without what the receiver waited."""
+        sample = max(sample, SHORTEST)
+        shortest = self._large if size >= LARGE else self._small
+        shortest.add(sample, now)
+        if sample - shortest.seconds < self._queue:
+            self._queue = sample - shortest.seconds
+            self._shortest = shortest.seconds
+
+    def acknowledged(self, size: int, round_trip: float, now: float) -> None:
+        """`size` bytes have arrived; `round_trip` in seconds is what one takes at present."""
+        self._asked = False
+        self._delivered += size
+        if now >= self._round_ends:
+            self._end_round(now)
+            self._begin_round(now, round_trip)
+
+    def lost(self) -> None:
+        """Records were lost: half of it, once per round trip."""
+        if not self._halved:
+            self._halved = True
+            self._slow_start = False
+            self._set(self.limit / 2)
+
+    # --- rounds
+
+    def _begin_round(self, now: float, round_trip: float) -> None:
+        self._round_began, self._round_ends = now, now + round_trip
+        self._delivered = 0
+        self._full = self._halved = False
+        self._queue = self._shortest = math.inf
+
+    def _end_round(self, now: float) -> None:
+        if self._resume:  # the queue has been drained, and the shortest round trip was seen
+            self._set(self._resume)
+            self._resume = 0
+        elif self._full and self._queue < math.inf and not self._halved:
+            per_record = self._delivered / max(now - self._round_began, 1e-6) * RECORD_TIME
+            self.record = int(min(max(per_record, LEAST_RECORD), RECORD))
+            self._adjust(now)
+
+    def _adjust(self, now: float) -> None:
+        """The window was full for a round, and the shortest queue was `_queue`."""
+        aim = min(max(self._shortest, SHORT_QUEUE), LONG_QUEUE)
+        fitting = (self._shortest + aim) / (self._shortest + self._queue)
+        if now >= self._drain_at and self._queue > aim / 4:
+            self._drain_at = now + REMEMBERED
+            self._resume = int(min(self.limit * fitting, self.limit))
+            self._set(self.limit * min(0.5, 0.9 * self._shortest / (self._shortest + self._queue)))
+        elif self._queue < aim:
+            self._set(self.limit * 2 if self._slow_start else self.limit + self.record)
+        elif self._slow_start or self._queue > 2 * aim:
+            self._slow_start = False
+            self._set(self.limit * max(0.5, fitting))
+
+    def _set(self, limit: float) -> None:
+        self.limit = int(min(max(limit, LEAST), self.most))
+
+    def bound(self, most: int) -> None:
+        """`limit` may be at most this from now on."""
+        self.most = most
+        self.limit = min(self.limit, most)
+
+
+def share(sessions: int) -> int:
+    """What each of so many sessions may have under way at most."""
+    return min(LIMIT, LIMIT_OF_ALL // max(sessions, 1))
+
+
+class Shortest:
+    """The shortest of the samples of the last 10 to 20 seconds; infinity if there were none."""
+
+    __slots__ = ("_ends", "_older", "_recent", "seconds")
+
+    def __init__(self) -> None:
+        self.seconds = self._older = self._recent = math.inf
+        self._ends = 0.0
+
+    def add(self, sample: float, now: float) -> None:
+        if now >= self._ends:
+            self._older = self._recent if now < self._ends + REMEMBERED else math.inf
+            self._recent = math.inf
+            self._ends = now + REMEMBERED
+        self._recent = min(self._recent, sample)
+        self.seconds = min(self._older, self._recent)
