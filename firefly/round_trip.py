@@ -4,8 +4,8 @@ from __future__ import annotations
 
 UNMEASURED = 0.1
 """Seconds to assume before the first measurement."""
-GRACE = 0.005
-"""Seconds that a receiver may take until it acknowledges."""
+GRACE = 0.010
+"""Seconds beyond it: twice what a receiver may take until it acknowledges."""
 MIN_PATIENCE, MAX_PATIENCE = 0.020, 2.0
 SHORTEST = 1e-5
 

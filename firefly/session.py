@@ -21,10 +21,9 @@ from firefly.congestion import CongestionWindow
 from firefly.epochs import COUNTER_BITS, EPOCH_MASK, Opening, Sealing
 from firefly.errors import BadRecord, GlowError, Interrupted
 from firefly.flow import CONTROL_LANE, PRIORITIES, Flow, Messages
-from firefly.lane import InFlight, Receiving, Sending
+from firefly.lane import PIECE, InFlight, Receiving, Sending
 from firefly.packet import BULK, DATA, HEADER_SIZE, HOP_LIMIT, INTERACTIVE, QUOTED, VERSION
 from firefly.room import Room
-from firefly.round_trip import RoundTrip
 from firefly.sealing import pack_nonce
 
 MAX_HELD = 8 * 2**20
@@ -87,7 +86,6 @@ class Session:
         self.counters = Counters()
         self.messages: Messages | None = None
         self.window = window
-        self.round_trip = RoundTrip()
         self._keeper = keeper
         self._received = keeper.received
         self._addresses = agreement.peer_address + agreement.own_address
@@ -120,8 +118,13 @@ class Session:
 
     @property
     def srtt(self) -> float | None:
-        """Seconds of a round trip, None before the first measurement."""
-        return self.round_trip.smoothed
+        """Seconds of a round trip, in the lane in which it is longer; None before the first measurement."""
+        return max((sending.round_trip.smoothed or 0.0 for sending in self._sending.values()), default=0.0) or None
+
+    def answered(self, seconds: float) -> None:
+        """The handshake took so long to be answered: the first estimate of a round trip."""
+        for sending in self._sending.values():
+            sending.round_trip.measure(seconds)
 
     # --- sending
 
@@ -141,7 +144,7 @@ class Session:
     def announce(self) -> None:
         """Announces every lane that has something to send."""
         for lane, sending in self._sending.items():
-            if sending.resending or (self.messages is not None and self.messages.waiting(lane)):
+            if sending.resending or sending.rest or (self.messages is not None and self.messages.waiting(lane)):
                 self._keeper.ready(self.flows[lane])
 
     def next_record(self, lane: int, now: float, link: object) -> bytes | None:
@@ -151,22 +154,24 @@ class Session:
             packet = sending.next_resent(now, link)
             if packet is not None:
                 self.counters.resent += 1
-                self._keeper.due(now + self.round_trip.patience())
+                self._keeper.due(now + sending.round_trip.patience())
                 return packet
         window, messages = self.window, self.messages
         if messages is None or self.closed:
             return None
         if not window.takes(lane):
-            if messages.waiting(lane):
+            if sending.rest or messages.waiting(lane):
                 self._blocked()
             return None
-        plaintext = messages.take(lane, window.record)
+        plaintext = sending.next_piece(window.record) if sending.rest else messages.take(lane, window.record)
         if plaintext is None:
             return None
+        if len(plaintext) > window.record:
+            plaintext = sending.cut(plaintext, window.record)
         packet = self._seal(lane, sending.counter, plaintext, now)
         if not sending.in_flight:
             self._owed_since = min(self._owed_since, now)
-            self._keeper.due(now + self.round_trip.patience())
+            self._keeper.due(now + sending.round_trip.patience())
         sending.sent(packet, now, link)
         return packet
 
@@ -251,7 +256,7 @@ class Session:
         self._heard = now
         receiving.wanted = counter + 1
         self._acks.count(len(plaintext), now)
-        self._received(self, lane, plaintext)
+        self._hand_on(receiving, lane, plaintext)
         if receiving.held:
             self._receive_held(lane, receiving)
 
@@ -271,7 +276,20 @@ class Session:
             held = receiving.next_held()
             if held is None:
                 return
-            self._received(self, lane, held)
+            self._hand_on(receiving, lane, held)
+
+    def _hand_on(self, receiving: Receiving, lane: int, record: bytes) -> None:
+        """Gives what is next in order to the owner, once all its pieces are there."""
+        if record.startswith(PIECE):
+            try:
+                whole = receiving.join(record)
+            except BadRecord as error:
+                self.break_off(error)
+                return
+            if whole is None:
+                return
+            record = whole
+        self._received(self, lane, record)
 
     def _receive_control(self, counter: int, plaintext: bytes, now: float) -> None:
         if counter <= self._control_seen:
@@ -294,26 +312,26 @@ class Session:
     def _acknowledged(self, ack: Ack, now: float) -> None:
         """Raises BadRecord for an ACK of what was never sent."""
         window, before = self.window, self.window.used
-        measured: InFlight | None = None
+        measured: tuple[InFlight, Sending] | None = None
         for lane, wanted, ranges in ack.lanes:
             sending = self._sending[lane]
             if not sending.allows(wanted, ranges):
                 raise BadRecord("an ACK of what was never sent")
             newest = sending.acknowledge(wanted, ranges)
-            if newest is not None and (measured is None or newest.sent_at > measured.sent_at):
-                measured = newest
+            if newest is not None and (measured is None or newest.sent_at > measured[0].sent_at):
+                measured = newest, sending
             if sending.repaired:
-                self.round_trip.answered()
-            expected = self.round_trip.expected()
-            lost = bool(ranges) and sending.find_lost(ranges, now, (self.srtt or 0.0) / 4, expected)
+                sending.round_trip.answered()
+            lost = bool(ranges) and sending.find_lost(ranges, now)
             if lost:
                 window.lost()
-            if sending.find_late(now, expected) or lost:
+            if (sending.repaired and sending.find_late(now)) or lost:
                 self._keeper.ready(self.flows[lane])
         if measured is not None:
-            sample = now - measured.sent_at - ack.delay / 1e6
-            self.round_trip.measure(sample)
-            window.measure(sample, len(measured.packet), now)
+            newest, sending = measured
+            sample = now - newest.sent_at - ack.delay / 1e6
+            sending.round_trip.measure(sample)
+            window.measure(sample, len(newest.packet), now)
         window.acknowledged(before - window.used, self.srtt or 0.0, now)
         self._owed_since = math.inf
         if window.used:
@@ -329,12 +347,11 @@ class Session:
         """When `on_timer` is due. What makes it come closer tells the keeper so."""
         deadline = min(self._acks.at, self._doubt_at, max(self._heard, self._asked) + QUIET)
         if self._owed_since < math.inf:
-            patience = self.round_trip.patience()
             deadline = min(deadline, max(self._owed_since, self._heard) + LOST_AFTER)
             for sending in self._sending.values():
                 oldest = sending.oldest()
                 if oldest is not None and not oldest.queued:
-                    deadline = min(deadline, oldest.sent_at + patience)
+                    deadline = min(deadline, oldest.sent_at + sending.round_trip.patience())
         return deadline
 
     def on_timer(self, now: float) -> None:
@@ -349,16 +366,13 @@ class Session:
             self._check(now)
 
     def _resend_late(self, now: float) -> None:
-        patience, late = self.round_trip.patience(), False
         for lane, sending in self._sending.items():
-            oldest = sending.oldest()
-            if oldest is not None and oldest.sent_at + patience <= now and sending.again(oldest):
-                late = True
+            oldest, round_trip = sending.oldest(), sending.round_trip
+            if oldest is not None and oldest.sent_at + round_trip.patience() <= now and sending.again(oldest):
                 self._keeper.ready(self.flows[lane])
-        if late:
-            self.round_trip.back_off()
-            if self.round_trip.silent:
-                self.window.restart(now)
+                round_trip.back_off()
+                if round_trip.silent:
+                    self.window.restart(now)
 
     def _check(self, now: float) -> None:
         """Nothing was heard for 15 s: asks, if anything is open; has the session end after 10 min if nothing is."""
@@ -372,8 +386,8 @@ class Session:
 
     def path_lost(self, link: object) -> None:
         """A link is down: everything that left by it leaves again at once."""
-        self.round_trip.path_changed()
         for sending in self._sending.values():
+            sending.round_trip.path_changed()
             sending.link_lost(link)
         self._keeper.due(self.next_deadline())
         self.announce()
@@ -382,7 +396,8 @@ class Session:
         """`hop` is where packets leave now, None if nowhere: the waits so far say nothing about a new path."""
         before, self._hop = self._hop, hop
         if hop is not None and hop is not before:
-            self.round_trip.path_changed()
+            for sending in self._sending.values():
+                sending.round_trip.path_changed()
             self.window.restart(now)
             self._keeper.due(self.next_deadline())
 
