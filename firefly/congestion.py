@@ -9,18 +9,18 @@ from __future__ import annotations
 
 import math
 
-from firefly.packet import BULK
+from firefly.packet import BULK, INTERACTIVE
 from firefly.round_trip import SHORTEST
 
-START = 64 * 2**10
+START = 32 * 2**10
 LEAST = 4 * 2**10
 LIMIT = 6 * 2**20
 """Bytes; with what each record counts beside its own they fit the 8 MiB that the receiver keeps above a gap."""
 LIMIT_OF_ALL = 256 * 2**20
 """Bytes that all sessions of a node may have under way: if they are many each gets an equal share."""
-RECORD, LEAST_RECORD = 65_536, 1200
-"""Bytes of messages that are joined into one record: at most, and on the slowest paths."""
-RECORD_TIME = 0.005
+FIRST_RECORD, LEAST_RECORD, RECORD = 16 * 2**10, 1200, 64 * 2**10
+"""Bytes of messages that are joined into one record: at first, on the slowest paths, and at most."""
+RECORD_TIME = 0.0025
 """Seconds of what is delivered that one record may take."""
 SHORT_QUEUE, LONG_QUEUE = 0.001, 0.010
 """Seconds that packets may queue: the shortest round trip, but within these bounds. Above twice that is too long."""
@@ -28,8 +28,8 @@ IMPATIENT = 256 * 2**10
 """Below this many bytes a full window asks for an ACK: the receiver would not send one for so few in time."""
 REMEMBERED = 10.0
 """Seconds after which the shortest round trip is looked for anew: the path may have become longer."""
-LARGE = 16 * 2**10
-"""Bytes from which a packet takes a time of its own on each link, and has a shortest round trip of its own."""
+SMALL = 2**10
+"""Bytes up to which the time that a link takes for a packet does not count."""
 
 
 class CongestionWindow:
@@ -44,14 +44,15 @@ class CongestionWindow:
         "_drain_at",
         "_full",
         "_halved",
-        "_large",
-        "_queue",
+        "_of_small",
+        "_peak",
+        "_per_byte",
+        "_queues",
         "_resume",
         "_round_began",
         "_round_ends",
         "_shortest",
         "_slow_start",
-        "_small",
         "blocked",
         "limit",
         "most",
@@ -62,14 +63,19 @@ class CongestionWindow:
     def __init__(self, now: float = 0.0, most: int = LIMIT) -> None:
         self.used = 0
         self.most = most
-        self.record = RECORD
+        self.record = FIRST_RECORD
         self.blocked = self._asked = False
         self.restart(now)
 
     def restart(self, now: float) -> None:
         """The path is another one: nothing is known about it."""
+        self._shortest, self._of_small, self._per_byte = Shortest(), Shortest(), Shortest()
+        self.begin_slowly(now)
+
+    def begin_slowly(self, now: float) -> None:
+        """Nothing has come back for long: what the path carries has to be found out again."""
         self.limit = min(START, self.most)
-        self._small, self._large = Shortest(), Shortest()
+        self.record = FIRST_RECORD
         self._slow_start = True
         self._drain_at = now + REMEMBERED
         self._resume = 0
@@ -90,19 +96,29 @@ class CongestionWindow:
 
     # --- what ACKs tell
 
-    def measure(self, sample: float, size: int, now: float) -> None:
+    def measure(self, sample: float, size: int, lane: int, now: float) -> None:
         """A packet of `size` bytes took a round trip of `sample` seconds, without what the receiver waited."""
         sample = max(sample, SHORTEST)
-        shortest = self._large if size >= LARGE else self._small
-        shortest.add(sample, now)
-        if sample - shortest.seconds < self._queue:
-            self._queue = sample - shortest.seconds
-            self._shortest = shortest.seconds
+        self._shortest.add(sample, now)
+        if size <= SMALL:
+            self._of_small.add(sample, now)
+        self._queues[lane] = min(self._queues[lane], sample - self._expected(sample, size, now))
+
+    def _expected(self, sample: float, size: int, now: float) -> float:
+        """Seconds that a packet of `size` bytes takes without any queue: long ones take their time on each link."""
+        least = self._of_small.seconds
+        if least == math.inf:
+            return self._shortest.seconds
+        if size <= SMALL:
+            return least
+        self._per_byte.add(max(sample - least, 0.0) / size, now)
+        return least + self._per_byte.seconds * size
 
     def acknowledged(self, size: int, round_trip: float, now: float) -> None:
         """`size` bytes have arrived; `round_trip` in seconds is what one takes at present."""
         self._asked = False
         self._delivered += size
+        self._peak = max(self._peak, self.used + size)
         if now >= self._round_ends:
             self._end_round(now)
             self._begin_round(now, round_trip)
@@ -118,32 +134,36 @@ class CongestionWindow:
 
     def _begin_round(self, now: float, round_trip: float) -> None:
         self._round_began, self._round_ends = now, now + round_trip
-        self._delivered = 0
+        self._delivered = self._peak = 0
         self._full = self._halved = False
-        self._queue = self._shortest = math.inf
+        self._queues = {INTERACTIVE: math.inf, BULK: math.inf}
 
     def _end_round(self, now: float) -> None:
         if self._resume:  # the queue has been drained, and the shortest round trip was seen
             self._set(self._resume)
             self._resume = 0
-        elif self._full and self._queue < math.inf and not self._halved:
+        elif not self._halved and self._peak >= self.limit / 2:
             per_record = self._delivered / max(now - self._round_began, 1e-6) * RECORD_TIME
             self.record = int(min(max(per_record, LEAST_RECORD), RECORD))
-            self._adjust(now)
+            queue = self._queues[INTERACTIVE] if self._queues[BULK] == math.inf else self._queues[BULK]
+            if queue < math.inf:
+                self._adjust(queue, now)
 
-    def _adjust(self, now: float) -> None:
-        """The window was full for a round, and the shortest queue was `_queue`."""
-        aim = min(max(self._shortest, SHORT_QUEUE), LONG_QUEUE)
-        fitting = (self._shortest + aim) / (self._shortest + self._queue)
-        if now >= self._drain_at and self._queue > aim / 4:
+    def _adjust(self, queue: float, now: float) -> None:
+        """Much of the window was used for a round, in which packets queued for `queue` seconds at least."""
+        least = self._shortest.seconds
+        aim = min(max(least, SHORT_QUEUE), LONG_QUEUE)
+        fitting = (least + aim) / (least + queue)
+        if now >= self._drain_at and queue > aim / 4:
             self._drain_at = now + REMEMBERED
-            self._resume = int(min(self.limit * fitting, self.limit))
-            self._set(self.limit * min(0.5, 0.9 * self._shortest / (self._shortest + self._queue)))
-        elif self._queue < aim:
-            self._set(self.limit * 2 if self._slow_start else self.limit + self.record)
-        elif self._slow_start or self._queue > 2 * aim:
+            self._resume = int(self.limit * min(fitting, 1.0))
+            self._set(self.limit * min(0.5, 0.9 * least / (least + queue)))
+        elif queue < aim:
+            if self._full:
+                self._set(self.limit * 2 if self._slow_start else self.limit + self.record)
+        elif self._slow_start or queue > 2 * aim:
             self._slow_start = False
-            self._set(self.limit * max(0.5, fitting))
+            self._set(min(self.limit, self._peak) * max(0.5, fitting))
 
     def _set(self, limit: float) -> None:
         self.limit = int(min(max(limit, LEAST), self.most))

@@ -163,11 +163,13 @@ class Session:
             if sending.rest or messages.waiting(lane):
                 self._blocked()
             return None
-        plaintext = sending.next_piece(window.record) if sending.rest else messages.take(lane, window.record)
-        if plaintext is None:
-            return None
-        if len(plaintext) > window.record:
-            plaintext = sending.cut(plaintext, window.record)
+        if sending.rest:
+            plaintext = sending.next_piece(window.record)
+        else:
+            record = messages.take(lane, window.record)
+            if record is None:
+                return None
+            plaintext = record if len(record) <= window.record else sending.cut(record, window.record)
         packet = self._seal(lane, sending.counter, plaintext, now)
         if not sending.in_flight:
             self._owed_since = min(self._owed_since, now)
@@ -312,14 +314,14 @@ class Session:
     def _acknowledged(self, ack: Ack, now: float) -> None:
         """Raises BadRecord for an ACK of what was never sent."""
         window, before = self.window, self.window.used
-        measured: tuple[InFlight, Sending] | None = None
+        measured: tuple[InFlight, int] | None = None
         for lane, wanted, ranges in ack.lanes:
             sending = self._sending[lane]
             if not sending.allows(wanted, ranges):
                 raise BadRecord("an ACK of what was never sent")
             newest = sending.acknowledge(wanted, ranges)
             if newest is not None and (measured is None or newest.sent_at > measured[0].sent_at):
-                measured = newest, sending
+                measured = newest, lane
             if sending.repaired:
                 sending.round_trip.answered()
             lost = bool(ranges) and sending.find_lost(ranges, now)
@@ -328,10 +330,10 @@ class Session:
             if (sending.repaired and sending.find_late(now)) or lost:
                 self._keeper.ready(self.flows[lane])
         if measured is not None:
-            newest, sending = measured
+            newest, lane = measured
             sample = now - newest.sent_at - ack.delay / 1e6
-            sending.round_trip.measure(sample)
-            window.measure(sample, len(newest.packet), now)
+            self._sending[lane].round_trip.measure(sample)
+            window.measure(sample, len(newest.packet), lane, now)
         window.acknowledged(before - window.used, self.srtt or 0.0, now)
         self._owed_since = math.inf
         if window.used:
@@ -372,7 +374,7 @@ class Session:
                 self._keeper.ready(self.flows[lane])
                 round_trip.back_off()
                 if round_trip.silent:
-                    self.window.restart(now)
+                    self.window.begin_slowly(now)
 
     def _check(self, now: float) -> None:
         """Nothing was heard for 15 s: asks, if anything is open; has the session end after 10 min if nothing is."""
