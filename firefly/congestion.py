@@ -160,10 +160,16 @@ class CongestionWindow:
             self._set(self.limit * min(0.5, 0.9 * least / (least + queue)))
         elif queue < aim:
             if self._full:
-                self._set(self.limit * 2 if self._slow_start else self.limit + self.record)
+                self._grow(queue < aim / 2)
         elif self._slow_start or queue > 2 * aim:
             self._slow_start = False
             self._set(min(self.limit, self._peak) * max(0.5, fitting))
+
+    def _grow(self, much_room: bool) -> None:
+        if self._slow_start:
+            self._set(self.limit * 2)
+        else:
+            self._set(self.limit + (max(self.limit / 8, self.record) if much_room else self.record))
 
     def _set(self, limit: float) -> None:
         self.limit = int(min(max(limit, LEAST), self.most))

@@ -21,7 +21,7 @@ from firefly.congestion import CongestionWindow
 from firefly.epochs import COUNTER_BITS, EPOCH_MASK, Opening, Sealing
 from firefly.errors import BadRecord, GlowError, Interrupted
 from firefly.flow import CONTROL_LANE, PRIORITIES, Flow, Messages
-from firefly.lane import PIECE, InFlight, Receiving, Sending
+from firefly.lane import PIECE, Receiving, Sending
 from firefly.packet import BULK, DATA, HEADER_SIZE, HOP_LIMIT, INTERACTIVE, QUOTED, VERSION
 from firefly.room import Room
 from firefly.sealing import pack_nonce
@@ -314,14 +314,16 @@ class Session:
     def _acknowledged(self, ack: Ack, now: float) -> None:
         """Raises BadRecord for an ACK of what was never sent."""
         window, before = self.window, self.window.used
-        measured: tuple[InFlight, int] | None = None
+        newest_at, delay = -math.inf, ack.delay / 1e6
         for lane, wanted, ranges in ack.lanes:
             sending = self._sending[lane]
             if not sending.allows(wanted, ranges):
                 raise BadRecord("an ACK of what was never sent")
             newest = sending.acknowledge(wanted, ranges)
-            if newest is not None and (measured is None or newest.sent_at > measured[0].sent_at):
-                measured = newest, lane
+            if newest is not None:
+                window.measure(now - newest.sent_at - delay, len(newest.packet), lane, now)
+                if newest.sent_at > newest_at:
+                    newest_at, measured = newest.sent_at, sending
             if sending.repaired:
                 sending.round_trip.answered()
             lost = bool(ranges) and sending.find_lost(ranges, now)
@@ -329,11 +331,8 @@ class Session:
                 window.lost()
             if (sending.repaired and sending.find_late(now)) or lost:
                 self._keeper.ready(self.flows[lane])
-        if measured is not None:
-            newest, lane = measured
-            sample = now - newest.sent_at - ack.delay / 1e6
-            self._sending[lane].round_trip.measure(sample)
-            window.measure(sample, len(newest.packet), lane, now)
+        if newest_at > -math.inf:
+            measured.round_trip.measure(now - newest_at - delay)
         window.acknowledged(before - window.used, self.srtt or 0.0, now)
         self._owed_since = math.inf
         if window.used:
