@@ -22,8 +22,12 @@ FIRST_RECORD, LEAST_RECORD, RECORD = 16 * 2**10, 1200, 64 * 2**10
 """Bytes of messages that are joined into one record: at first, on the slowest paths, and at most."""
 RECORD_TIME = 0.0025
 """Seconds of what is delivered that one record may take."""
-SHORT_QUEUE, LONG_QUEUE = 0.001, 0.010
-"""Seconds that packets may queue: the shortest round trip, but within these bounds. Above twice that is too long."""
+SHORT_QUEUE, LONG_QUEUE = 0.001, 0.020
+"""Seconds that packets may queue: the shortest round trip, or what SHARE takes if that is longer, but within these
+bounds. Above twice that is too long."""
+SHARE = 32 * 2**10
+"""Bytes of a session that may queue. Who has less in a queue than others would be starved by them: links hand on
+8 KiB at a time, and have as much unsent below themselves (node/links)."""
 IMPATIENT = 256 * 2**10
 """Below this many bytes a full window asks for an ACK: the receiver would not send one for so few in time."""
 REMEMBERED = 10.0
@@ -82,9 +86,12 @@ class CongestionWindow:
         self._round_ends = now
         self._begin_round(now, 0.0)
 
-    def takes(self, lane: int) -> bool:
-        """Whether a record may leave. Interactive ones may when the window is full of bulk: a quarter is theirs."""
-        return self.used < (self.limit if lane == BULK else self.limit + self.limit // 4 + LEAST)
+    def takes(self, lane: int, used: int) -> bool:
+        """Whether a record may leave of a lane that has `used` bytes under way.
+
+        A quarter of the window belongs to interactive ones, however full of bulk it is.
+        """
+        return self.used < self.limit or (lane == INTERACTIVE and used < max(self.limit // 4, LEAST))
 
     def refused(self) -> bool:
         """A record has to wait for the window. Whether to ask for an ACK, which is so once until the next one."""
@@ -143,16 +150,19 @@ class CongestionWindow:
             self._set(self._resume)
             self._resume = 0
         elif not self._halved and self._peak >= self.limit / 2:
-            per_record = self._delivered / max(now - self._round_began, 1e-6) * RECORD_TIME
-            self.record = int(min(max(per_record, LEAST_RECORD), RECORD))
+            rate = max(self._delivered, 1) / max(now - self._round_began, SHORTEST)
+            self.record = int(min(max(rate * RECORD_TIME, LEAST_RECORD), RECORD))
             queue = self._queues[INTERACTIVE] if self._queues[BULK] == math.inf else self._queues[BULK]
             if queue < math.inf:
-                self._adjust(queue, now)
+                self._adjust(queue, rate, now)
 
-    def _adjust(self, queue: float, now: float) -> None:
-        """Much of the window was used for a round, in which packets queued for `queue` seconds at least."""
+    def _adjust(self, queue: float, rate: float, now: float) -> None:
+        """Much of the window was used for a round, in which packets queued for `queue` seconds at least.
+
+        `rate`: bytes per second that arrived.
+        """
         least = self._shortest.seconds
-        aim = min(max(least, SHORT_QUEUE), LONG_QUEUE)
+        aim = min(max(least, SHORT_QUEUE, SHARE / rate), LONG_QUEUE)
         fitting = (least + aim) / (least + queue)
         if now >= self._drain_at and queue > aim / 4:
             self._drain_at = now + REMEMBERED

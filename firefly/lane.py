@@ -47,10 +47,11 @@ class Sending:
     """The sender's side: `counter` is that of the next new record, `in_flight` what nobody acknowledged, in order.
 
     `repaired`: how many of those that the last ACK told of had been sent again. `round_trip`: what one takes in this
-    lane, whose queues on the way are others than those of the other lane. `rest`: of a record that was cut.
+    lane, whose queues on the way are others than those of the other lane. `rest`: of a record that was cut. `used`: bytes
+    that nobody acknowledged.
     """
 
-    __slots__ = ("_highest", "_queue", "_window", "counter", "in_flight", "repaired", "rest", "round_trip")
+    __slots__ = ("_highest", "_queue", "_window", "counter", "in_flight", "repaired", "rest", "round_trip", "used")
 
     def __init__(self, window: CongestionWindow) -> None:
         self._window = window
@@ -59,6 +60,7 @@ class Sending:
         self.repaired = 0
         self.round_trip = RoundTrip()
         self.rest = b""
+        self.used = 0
         self.counter = 0
         self.in_flight: dict[int, InFlight] = {}
 
@@ -66,7 +68,11 @@ class Sending:
         """The next new record has left."""
         self.in_flight[self.counter] = InFlight(packet, now, link)
         self.counter += 1
-        self._window.used += len(packet)
+        self._account(len(packet))
+
+    def _account(self, size: int) -> None:
+        self.used += size
+        self._window.used += size
 
     def cut(self, record: bytes, size: int) -> bytes:
         """What leaves of a record when about `size` bytes should: all of it, or a piece. The rest waits in `rest`."""
@@ -104,7 +110,7 @@ class Sending:
         record = None
         for counter in covered:
             record = self.in_flight.pop(counter)
-            self._window.used -= len(record.packet)
+            self._account(-len(record.packet))
             record.queued = False
             self.repaired += record.resent
         if record is None or covered[-1] < self._highest:
@@ -197,7 +203,7 @@ class Sending:
         return self.counter
 
     def clear(self) -> None:
-        self._window.used -= sum(len(record.packet) for record in self.in_flight.values())
+        self._account(-self.used)
         self.in_flight.clear()
         self._queue.clear()
         self.rest = b""

@@ -31,9 +31,12 @@ class RoundTrip:
             self.smoothed += (sample - self.smoothed) / 8
 
     def expected(self) -> float:
-        """Seconds within which nearly every answer comes."""
-        smoothed = UNMEASURED if self.smoothed is None else self.smoothed
-        return max(MIN_PATIENCE, smoothed + 4 * self._variation + GRACE)
+        """Seconds within which nearly every answer comes.
+
+        What was sent again measures nothing: until something is measured the guess grows, or all would be sent again.
+        """
+        smoothed = UNMEASURED * self._factor if self.smoothed is None else self.smoothed
+        return max(MIN_PATIENCE, smoothed + max(4 * self._variation, smoothed / 8) + GRACE)
 
     def patience(self) -> float:
         """Seconds after which the oldest record leaves again: doubled each time that happens, up to 2 s."""
@@ -42,7 +45,8 @@ class RoundTrip:
 
     def answered(self) -> None:
         """What was sent again arrived: the path works, so the next loss need not wait for long."""
-        self._factor = 1
+        if self.smoothed is not None:
+            self._factor = 1
 
     def back_off(self) -> None:
         self._factor = min(self._factor * 2, 128)

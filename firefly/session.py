@@ -131,7 +131,7 @@ class Session:
     def send_waiting(self, lane: int, now: float) -> None:
         """The outbox has something for a lane: announces it to the links."""
         self._active = now
-        if self.window.takes(lane):
+        if self.window.takes(lane, self._sending[lane].used):
             self._keeper.ready(self.flows[lane])
         else:
             self._blocked()
@@ -159,7 +159,7 @@ class Session:
         window, messages = self.window, self.messages
         if messages is None or self.closed:
             return None
-        if not window.takes(lane):
+        if not window.takes(lane, sending.used):
             if sending.rest or messages.waiting(lane):
                 self._blocked()
             return None
@@ -338,7 +338,7 @@ class Session:
         if window.used:
             self._owed_since = now
             self._keeper.due(self.next_deadline())
-        if window.blocked and window.takes(INTERACTIVE):
+        if window.blocked and window.takes(INTERACTIVE, self._sending[INTERACTIVE].used):
             window.blocked = False
             self.announce()
 

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from node.simulator.device import Device
     from node.simulator.events import Events
 
-BUNDLE = 64 * 2**10
-UNSENT = 128 * 2**10
+BUNDLE = 8 * 2**10
+UNSENT = 8 * 2**10
 """Bytes that wait below a link, where nothing can overtake them any more: what the operating system keeps."""
 _CONTROL = (PROBE, TOPOLOGY)
 
