@@ -28,16 +28,16 @@ HELD_COST = 256
 
 
 class InFlight:
-    """A record on its way: the packet, sent again as it is, and when and by which link it left last.
+    """A record on its way: the packet, sent again as it is, when it left first, and when and by which link last.
 
-    `queued`: it is to leave again; `resent`: it has been so before, and says nothing about the round trip.
+    `queued`: it is to leave again; `resent`: it has been so before, and it is not known what an ACK of it answers.
     """
 
-    __slots__ = ("link", "packet", "queued", "resent", "sent_at")
+    __slots__ = ("first_at", "link", "packet", "queued", "resent", "sent_at")
 
     def __init__(self, packet: bytes, sent_at: float, link: object) -> None:
         self.packet = packet
-        self.sent_at = sent_at
+        self.first_at = self.sent_at = sent_at
         self.link = link
         self.queued = False
         self.resent = False
@@ -99,11 +99,11 @@ class Sending:
             end = following
         return end <= self.counter
 
-    def acknowledge(self, wanted: int, ranges: list[Range]) -> InFlight | None:
+    def acknowledge(self, wanted: int, ranges: list[Range], in_vain: bool = False) -> InFlight | None:
         """Forgets what arrived; returns the record to measure by, if there is one. Only for what `allows` allows.
 
-        That is the highest that was ever acknowledged, when it is so for the first time and was sent only once. Lower
-        ones may have come long ago: an ACK that has no room for all ranges leaves out some of them.
+        That is the highest that was ever acknowledged, when it is so for the first time and was sent only once, or was
+        sent again `in_vain`. Lower ones may have come long ago: an ACK that has no room for all ranges leaves out some.
         """
         self.repaired = 0
         covered = self._covered(wanted, ranges)
@@ -116,7 +116,7 @@ class Sending:
         if record is None or covered[-1] < self._highest:
             return None
         self._highest = covered[-1]
-        return None if record.resent else record
+        return None if record.resent and not in_vain else record
 
     def _covered(self, wanted: int, ranges: list[Range]) -> list[int]:
         """What is in flight and acknowledged, in one walk over what is missing or new."""

@@ -97,6 +97,7 @@ class Session:
         self._epoch_began = {INTERACTIVE: 0, BULK: 0}
         self._control_counter = 0
         self._control_seen = -1
+        self._in_vain = 0
         self._control_quote = b""
         self._ping = False
         self._hop: object = None
@@ -268,6 +269,7 @@ class Session:
             self._heard = self._acks.newest = now
         elif counter < receiving.wanted or counter in receiving.held:
             self.counters.duplicates += 1
+            self._acks.duplicates += 1
         else:
             self.counters.refused += 1
         self._acks.want()
@@ -315,21 +317,22 @@ class Session:
         """Raises BadRecord for an ACK of what was never sent."""
         window, before = self.window, self.window.used
         newest_at, delay = -math.inf, ack.delay / 1e6
+        in_vain, self._in_vain = ack.duplicates > self._in_vain, ack.duplicates
         for lane, wanted, ranges in ack.lanes:
             sending = self._sending[lane]
             if not sending.allows(wanted, ranges):
                 raise BadRecord("an ACK of what was never sent")
-            newest = sending.acknowledge(wanted, ranges)
+            newest = sending.acknowledge(wanted, ranges, in_vain)
             if newest is not None:
-                window.measure(now - newest.sent_at - delay, len(newest.packet), lane, now)
-                if newest.sent_at > newest_at:
-                    newest_at, measured = newest.sent_at, sending
+                window.measure(now - newest.first_at - delay, len(newest.packet), lane, now)
+                if newest.first_at > newest_at:
+                    newest_at, measured = newest.first_at, sending
             if sending.repaired:
                 sending.round_trip.answered()
             lost = bool(ranges) and sending.find_lost(ranges, now)
             if lost:
                 window.lost()
-            if (sending.repaired and sending.find_late(now)) or lost:
+            if (sending.repaired and not in_vain and sending.find_late(now)) or lost:
                 self._keeper.ready(self.flows[lane])
         if newest_at > -math.inf:
             measured.round_trip.measure(now - newest_at - delay)

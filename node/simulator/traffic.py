@@ -26,7 +26,9 @@ class Answer(OutgoingCall):
 
     __slots__ = ("_done", "_lost")
 
-    def __init__(self, conversation: Conversation, lane: int, done: Callable[[], None], lost: Callable[[], None]) -> None:
+    def __init__(
+        self, conversation: Conversation, lane: int, done: Callable[[], None], lost: Callable[[], None]
+    ) -> None:
         self.conversation = conversation
         self.number = conversation.next_number()
         self.lane = lane
@@ -79,7 +81,9 @@ class Calls:
 
     def _call(self, conversation: Conversation) -> None:
         began = self._events.now
-        call = Answer(conversation, INTERACTIVE, lambda: self.taken.append((began, self._events.now - began)), lambda: None)
+        call = Answer(
+            conversation, INTERACTIVE, lambda: self.taken.append((began, self._events.now - began)), lambda: None
+        )
         conversation.call(call, self._target.key.address, ECHO, PAYLOAD)
         self._source.settle()
         self._events.at(began + self._pause, partial(self._call, conversation))

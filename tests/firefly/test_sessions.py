@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from firefly import sessions as module
+from firefly.congestion import LIMIT, LIMIT_OF_ALL, share
 from firefly.errors import Interrupted
 from firefly.packet import (
     BULK,
@@ -19,7 +20,6 @@ from firefly.packet import (
 )
 from firefly.session import Session
 from firefly.testing.wire import End, Wire
-from firefly.congestion import LIMIT, LIMIT_OF_ALL, share
 
 UNKNOWN = UnreachableReason.UNKNOWN_SESSION
 
