@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 import trio
 
@@ -46,8 +47,14 @@ class Calls:
         """The longest time without an answer that ended within a time; the last answer before counts."""
         before = max((at for at in self.answered if at < begun), default=begun)
         times = [before, *(at for at in self.answered if begun <= at < ended)]
-        return max((after - at for at, after in zip(times, times[1:], strict=False)), default=0.0)
+        return max((after - at for at, after in pairwise(times)), default=0.0)
 
 
 def percentile(values: list[float], share: float) -> float:
+    """The value below which that share of all are."""
     return sorted(values)[min(int(len(values) * share), len(values) - 1)]
+
+
+def jain(values: list[float]) -> float:
+    """How evenly something is shared, 1 being perfect (Jain, Chiu, Hawe 1984)."""
+    return sum(values) ** 2 / (len(values) * sum(value * value for value in values) or 1)

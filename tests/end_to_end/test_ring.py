@@ -21,7 +21,7 @@ from firefly.interfaces.core import Node
 from firefly.interfaces.kv import KV
 from tests.end_to_end.devices import Device
 from tests.end_to_end.load import Calls
-from tests.end_to_end.network import PORT, Network, Wire
+from tests.end_to_end.network import PORT, Network
 
 NAMES = ("ada", "bob", "cem", "dan", "eva")
 CALLER, OWNER = "ada", "cem"
@@ -87,7 +87,7 @@ async def is_whole(glow: Glow) -> bool:
 
 async def until_whole(glow: Glow) -> None:
     with trio.fail_after(REPAIRED):
-        while not await is_whole(glow):
+        while not await is_whole(glow):  # noqa: ASYNC110 (nobody tells)
             await trio.sleep(0.1)
 
 
@@ -128,8 +128,7 @@ async def work(network: Network, chance: random.Random, big: Path) -> tuple[Call
         calls = Calls(call, EVERY)
         async with trio.open_nursery() as nursery:
             nursery.start_soon(calls.run)
-            copying = nursery.start_soon
-            copying(copy, caller, big)
+            nursery.start_soon(copy, caller, big)
             happened = await mistreat(network, glow, chance)
             calls.stop()
     return calls, happened

@@ -1,4 +1,4 @@
-"""A stretch of bad network between two network namespaces: packets take their time, and some never arrive (Linux, root).
+"""A stretch of bad network between two network namespaces: packets take their time, some never arrive (Linux, root).
 
     python wan.py NAMESPACE DEVICE NAMESPACE DEVICE [--delay SECONDS] [--loss SHARE] [--seed N]
 
