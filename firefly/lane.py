@@ -150,10 +150,10 @@ class Sending:
     def resending(self) -> bool:
         return bool(self._queue)
 
-    def link_lost(self, link: object) -> None:
-        """Queues all that left by a link."""
+    def path_lost(self, link: object = None) -> None:
+        """Queues all that left by a link, or by any."""
         for record in self.in_flight.values():
-            if record.link is link:
+            if link is None or record.link is link:
                 self.again(record)
 
     def oldest(self) -> InFlight | None:

@@ -353,11 +353,11 @@ class Session:
         elif self.active + IDLE <= now:
             self.close("idle", now)
 
-    def path_lost(self, link: object) -> None:
-        """A link is down: everything that left by it leaves again at once."""
+    def path_lost(self, link: object = None) -> None:
+        """A link is down, or, without one, the way further on: everything that left by it leaves again at once."""
         self.round_trip.path_changed()
         for sending in self._sending.values():
-            sending.link_lost(link)
+            sending.path_lost(link)
         self._keeper.due(self.next_deadline())
         self.announce()
 

@@ -8,6 +8,7 @@ import random
 import signal
 import subprocess
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -17,7 +18,7 @@ import trio
 import firefly
 from firefly.client import Glow
 from firefly.errors import GlowError
-from firefly.interfaces.core import Node
+from firefly.interfaces.core import Location, Node, NoSuchName
 from firefly.interfaces.kv import KV
 from tests.end_to_end.devices import Device
 from tests.end_to_end.load import Calls
@@ -91,6 +92,15 @@ async def until_whole(glow: Glow) -> None:
             await trio.sleep(0.1)
 
 
+async def known(glow: Glow, name: str) -> Location:
+    """Where something is, as soon as the caller's node has heard of it."""
+    with trio.fail_after(REPAIRED):
+        while True:
+            with suppress(NoSuchName):
+                return await glow.resolve(name)
+            await trio.sleep(0.1)
+
+
 async def mistreat(network: Network, glow: Glow, chance: random.Random) -> list[Loss]:
     """One loss after another, each made good before the next."""
     happened: list[Loss] = []
@@ -114,10 +124,11 @@ async def work(network: Network, chance: random.Random, big: Path) -> tuple[Call
     """Calls and a copy while the ring is mistreated."""
     caller = network.devices[CALLER]
     async with firefly.connect(caller.home) as glow:
-        owner = (await glow.resolve(OWNER)).node
-        node = glow.at(owner, owner, Node)
-        book = await glow.open(f"{OWNER}/book", KV)
         await until_whole(glow)
+        owner = (await known(glow, f"{OWNER}/files")).node
+        node = glow.at(owner, owner, Node)
+        place = await known(glow, f"{OWNER}/book")
+        book = glow.at(place.node, place.resource, KV)
 
         async def call(number: int) -> None:
             if number % 2:

@@ -10,7 +10,7 @@ from firefly.room import Room
 from firefly.window import Window
 
 
-def _sending(count: int, now: float = 0.0, link: object = None) -> Sending:
+def _sending(count: int, now: float = 0.0, link: object = "old") -> Sending:
     sending = Sending(Window())
     for number in range(count):
         sending.sent(bytes((number % 256,)) * 10, now, link)
@@ -76,12 +76,12 @@ def test_what_left_too_lately_is_not_lost_yet() -> None:
 def test_a_record_is_queued_once_and_not_when_it_has_arrived() -> None:
     sending = _sending(3)
     for _ in range(2):
-        sending.link_lost(None)
+        sending.path_lost("old")
     sending.acknowledge(2, [])
     assert sending.next_resent(1.0, "new") == bytes((2,)) * 10
     assert sending.next_resent(1.0, "new") is None
     assert sending.in_flight[2].link == "new"
-    sending.link_lost(None)
+    sending.path_lost("old")
     assert not sending.resending
 
 
