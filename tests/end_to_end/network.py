@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -27,7 +28,8 @@ table inet wan {
 }
 """
 WAN = Path(__file__).with_name("wan.py")
-BURST = "32kb"
+BURST, BUFFER = "32kb", "100ms"
+"""What a link with a rate lets through at once, and how long a packet may wait for its turn."""
 
 
 def missing() -> str:
@@ -74,16 +76,21 @@ class Wire:
         self.devices = f"to-{second.name}", f"to-{first.name}"
         names = [first.namespace, self.devices[0], second.namespace, self.devices[1]]
         words = [sys.executable, str(WAN), *names, "--delay", str(delay), "--loss", str(loss), "--seed", str(number)]
+        self._rate = rate
         self._relay = subprocess.Popen(
             words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, start_new_session=True
         )
+
+    def start(self) -> None:
+        """Returns when packets pass."""
         assert self._relay.stdout is not None
         assert self._relay.stdout.readline() == "ready\n"
-        for place, device, own, other in zip(ends, self.devices, self.addresses, self.addresses[::-1], strict=True):
+        both = zip(self.ends, self.devices, self.addresses, self.addresses[::-1], strict=True)
+        for place, device, own, other in both:
             place.run("ip", "address", "add", own, "peer", other, "dev", device)
             place.run("ip", "link", "set", device, "up")
-            if rate is not None:
-                shape = f"tbf rate {rate} burst {BURST} latency 100ms"
+            if self._rate is not None:
+                shape = f"tbf rate {self._rate} burst {BURST} latency {BUFFER}"
                 place.run("tc", "qdisc", "add", "dev", device, "root", *shape.split())
 
     def __str__(self) -> str:
@@ -114,8 +121,11 @@ class Wire:
         self._relay.stdin.flush()
 
     def stop(self) -> None:
-        with suppress(BrokenPipeError):
-            self._relay.communicate(timeout=10)
+        try:
+            self._relay.communicate(timeout=10)  # its input ends, and so does it
+        except subprocess.TimeoutExpired:
+            self._relay.kill()
+            self._relay.communicate()
 
 
 class Network:
@@ -152,6 +162,7 @@ class Network:
         """Joins two places, and has `one` keep a link to `other`."""
         wire = Wire((self.places[one], self.places[other]), len(self.wires), delay, loss, rate)
         self.wires.append(wire)
+        wire.start()
         self.devices[one].glow("link", "add", f"tcp://{wire.addresses[1]}:{PORT}")
         return wire
 
@@ -163,8 +174,8 @@ class Network:
                 device.node.communicate()
         for wire in self.wires:
             wire.stop()
-        for place in self.places.values():
-            remove(place.namespace)
+        for namespace in namespaces_of(str(os.getpid())):
+            remove(namespace)
 
 
 @contextmanager
@@ -180,12 +191,15 @@ def network(folder: Path) -> Iterator[Network]:
 
 def remove_leftovers() -> None:
     """Removes the namespaces of processes that are no more, with all that still runs in them."""
-    listed: list[dict[str, Any]] = json.loads(command("ip", "-json", "netns", "list") or "[]")
-    for namespace in [entry["name"] for entry in listed]:
-        prefix, _, rest = namespace.partition("-")
-        owner = rest.partition("-")[0]
-        if prefix == PREFIX and owner.isdigit() and not os.path.exists(f"/proc/{owner}"):
+    for namespace in namespaces_of("[0-9]+"):
+        if not os.path.exists(f"/proc/{namespace.split('-')[1]}"):
             remove(namespace)
+
+
+def namespaces_of(process: str) -> list[str]:
+    """Those that were made by a process: its id, or a pattern for several."""
+    listed: list[dict[str, Any]] = json.loads(command("ip", "-json", "netns", "list") or "[]")
+    return [entry["name"] for entry in listed if re.match(f"{PREFIX}-{process}-", entry["name"])]
 
 
 def remove(namespace: str) -> None:
