@@ -69,6 +69,8 @@ class CongestionWindow:
         self.most = most
         self.record = FIRST_RECORD
         self.blocked = self._asked = False
+        self._delivered = self._peak = 0
+        self._full = self._halved = False
         self.restart(now)
 
     def restart(self, now: float) -> None:

@@ -47,8 +47,8 @@ class Sending:
     """The sender's side: `counter` is that of the next new record, `in_flight` what nobody acknowledged, in order.
 
     `repaired`: how many of those that the last ACK told of had been sent again. `round_trip`: what one takes in this
-    lane, whose queues on the way are others than those of the other lane. `rest`: of a record that was cut. `used`: bytes
-    that nobody acknowledged.
+    lane, whose queues on the way are others than those of the other lane. `rest`: of a record that was cut. `used`:
+    bytes that nobody acknowledged.
     """
 
     __slots__ = ("_highest", "_queue", "_window", "counter", "in_flight", "repaired", "rest", "round_trip", "used")
@@ -185,10 +185,10 @@ class Sending:
     def resending(self) -> bool:
         return bool(self._queue)
 
-    def link_lost(self, link: object) -> None:
-        """Queues all that left by a link."""
+    def path_lost(self, link: object = None) -> None:
+        """Queues all that left by a link, or by any."""
         for record in self.in_flight.values():
-            if record.link is link:
+            if link is None or record.link is link:
                 self.again(record)
 
     def oldest(self) -> InFlight | None:

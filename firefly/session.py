@@ -388,11 +388,11 @@ class Session:
         elif self.active + IDLE <= now:
             self.close("idle", now)
 
-    def path_lost(self, link: object) -> None:
-        """A link is down: everything that left by it leaves again at once."""
+    def path_lost(self, link: object = None) -> None:
+        """A link is down, or, without one, the way further on: everything that left by it leaves again at once."""
         for sending in self._sending.values():
             sending.round_trip.path_changed()
-            sending.link_lost(link)
+            sending.path_lost(link)
         self._keeper.due(self.next_deadline())
         self.announce()
 

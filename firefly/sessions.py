@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import os
 from collections import Counter, deque
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Collection, Hashable
 from typing import Protocol
 
 from firefly.agreement import Agreement
@@ -129,6 +129,13 @@ class Sessions:
         self._unknown.forget(link)
         for session in self.open_sessions():
             session.path_lost(link)
+
+    def ways_broken(self, peers: Collection[bytes], now: float) -> None:
+        """The ways to these nodes have lost a link further on, and others are in use now if there are any."""
+        for session in self.open_sessions():
+            if session.peer_address in peers:
+                session.path_lost()
+                session.window.restart(now)
 
     def routes_changed(self, hop_of: Callable[[bytes], object], now: float) -> None:
         """Packets leave by other links than before, or can leave again: `hop_of(address)` tells by which, or None."""

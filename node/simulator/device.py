@@ -69,6 +69,7 @@ class Device:
         events_of_mesh = MeshEvents(
             ready=self._topology_ready,
             changed=partial(self._routes_changed, changed),
+            broken=lambda destinations: self.sessions.ways_broken(destinations, self._events.now),
             restarted=lambda address, instance, now: self.sessions.peer_restarted(address, instance, now),
         )
         instance = random.randbytes(8)

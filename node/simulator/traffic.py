@@ -22,26 +22,23 @@ AHEAD = 128
 
 
 class Answer(OutgoingCall):
-    """Calls `done` when it is answered, `lost` if its session ends first."""
+    """Calls `done` when it is answered. One whose session ends is not asked again: then `done` is never called."""
 
-    __slots__ = ("_done", "_lost")
+    __slots__ = ("_done",)
 
-    def __init__(
-        self, conversation: Conversation, lane: int, done: Callable[[], None], lost: Callable[[], None]
-    ) -> None:
+    def __init__(self, conversation: Conversation, lane: int, done: Callable[[], None]) -> None:
         self.conversation = conversation
         self.number = conversation.next_number()
         self.lane = lane
         self.credit = 0
         self.window = None
         self._done = done
-        self._lost = lost
 
     def answered(self, value: Raw, capabilities: Capabilities | None) -> None:
         self._done()
 
     def lost(self, error: GlowError) -> None:
-        self._lost()
+        """The load ends with its session."""
 
 
 class Bulk:
@@ -58,7 +55,7 @@ class Bulk:
             self._send(conversation)
 
     def _send(self, conversation: Conversation) -> None:
-        call = Answer(conversation, BULK, partial(self._done, conversation), lambda: None)
+        call = Answer(conversation, BULK, partial(self._done, conversation))
         conversation.call(call, self._target.key.address, SINK, PIECE)
 
     def _done(self, conversation: Conversation) -> None:
@@ -81,9 +78,7 @@ class Calls:
 
     def _call(self, conversation: Conversation) -> None:
         began = self._events.now
-        call = Answer(
-            conversation, INTERACTIVE, lambda: self.taken.append((began, self._events.now - began)), lambda: None
-        )
+        call = Answer(conversation, INTERACTIVE, lambda: self.taken.append((began, self._events.now - began)))
         conversation.call(call, self._target.key.address, ECHO, PAYLOAD)
         self._source.settle()
         self._events.at(began + self._pause, partial(self._call, conversation))

@@ -1,4 +1,4 @@
-"""The congestion window by itself: a path of one queue, simulated in the test, with a rate and a shortest round trip."""
+"""The congestion window by itself: a path of one queue, with a rate and a shortest round trip."""
 
 import pytest
 

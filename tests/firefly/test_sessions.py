@@ -66,6 +66,26 @@ def test_a_handshake_waits_for_no_repetition_when_a_route_is_found() -> None:
     assert wire.now - began < 0.25
 
 
+def test_what_was_on_a_way_that_broke_further_on_leaves_again_at_once_and_once() -> None:
+    wire, low, high = _pair()
+    (link,) = wire.links
+    low.send(high, INTERACTIVE, bytes(100))
+    wire.run(5)
+    resent = low.session(high).counters.resent
+    link.delay, link.loss = 0.5, 1.0
+    low.send(high, INTERACTIVE, *[b"under way"] * 10)
+    wire.run(0.001)
+    link.delay, link.loss = 0.01, 0.0
+    began = wire.now
+    low.sessions.ways_broken({b"another node...."}, wire.now)
+    wire.run(0.002)
+    assert low.session(high).counters.resent == resent
+    low.sessions.ways_broken({high.address}, wire.now)
+    wire.run_until(lambda: high.got[INTERACTIVE].count(b"under way") == 10, 5)
+    assert wire.now - began < 0.015
+    assert low.session(high).counters.resent == resent + 10
+
+
 def test_records_wait_for_no_resend_when_a_route_is_found() -> None:
     wire, low, high = _pair()
     (link,) = wire.links
