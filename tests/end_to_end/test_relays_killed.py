@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import random
+from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import pytest
 import trio
 
 import firefly
+from firefly.errors import DeadlineExceeded
+from firefly.interfaces.pubsub import Channel
 from tests.end_to_end.devices import Device
 from tests.end_to_end.diamond import Diamond, NewDevice, made, printed_seed
 from tests.end_to_end.load import Load, copy, load
@@ -18,6 +22,8 @@ from tests.end_to_end.load import Load, copy, load
 KILLS = 8
 LIMIT = 240.0
 """Seconds after which a run counts as stuck."""
+AWAY = 5.0
+"""Seconds without any path."""
 BIG = 16 * 2**20
 
 
@@ -94,3 +100,38 @@ def test_a_relay_that_is_killed_costs_nothing_while_another_path_exists(device: 
 
     trio.run(run)
     print("copies", copies.count)
+
+
+async def call_out_of_time(diamond: Diamond) -> None:
+    """What has a deadline ends at it, also where nobody can answer."""
+    async with firefly.connect(diamond.laptop.home) as laptop:
+        news = await laptop.open("nas/news", Channel)
+        with pytest.raises(DeadlineExceeded), firefly.deadline(1.0):
+            await news.publish("other", b"late")
+
+
+def test_with_all_paths_gone_everything_waits_and_goes_on(device: NewDevice, tmp_path: Path) -> None:
+    chance = printed_seed()
+    diamond, share = prepared(device, tmp_path)
+    copies = Copies(diamond.laptop, tmp_path, share, chance)
+
+    async def run() -> None:
+        with trio.fail_after(LIMIT):
+            await diamond.until_linked()
+            async with trio.open_nursery() as nursery, loaded(diamond) as running:
+                nursery.start_soon(copies.run)
+                await trio.sleep(chance.uniform(0.5, 1.5))
+                for name in diamond.relays:
+                    await diamond.kill(name)
+                await call_out_of_time(diamond)
+                before = Counter(running.done)
+                await trio.sleep(AWAY - 1)
+                assert running.done["once"] == before["once"]
+                assert running.done["pages"] == before["pages"]
+                await diamond.restart(chance.choice(list(diamond.relays)))
+                while any(running.done[part] == count for part, count in before.items()):  # noqa: ASYNC110
+                    await trio.sleep(0.05)
+                copies.stopped = True
+            assert copies.count
+
+    trio.run(run)
