@@ -29,7 +29,7 @@ class Diamond:
         with trio.fail_after(MEET):
             for outer in (self.laptop, self.nas):
                 async with firefly.connect(outer.home) as glow:
-                    while await linked(glow) != set(self.relays):
+                    while await linked(glow) != set(self.relays):  # noqa: ASYNC110 (nobody tells)
                         await trio.sleep(0.05)
 
     async def kill(self, name: str) -> None:
@@ -43,7 +43,7 @@ class Diamond:
         """The relay that packets of the laptop for the nas go through now."""
         location = await glow.resolve("nas")
         with trio.fail_after(MEET):
-            while len(hops := await glow.node.route(location.node)) != 3:
+            while len(hops := await glow.node.route(location.node)) != 3:  # noqa: ASYNC110 (nobody tells)
                 await trio.sleep(0.05)
         return hops[1].name
 
@@ -70,4 +70,3 @@ def printed_seed() -> random.Random:
     seed = random.randrange(2**32)
     print("seed", seed)
     return random.Random(seed)
-

@@ -140,7 +140,7 @@ class Load:
 
     async def _publish(self) -> None:
         """On the nas, where no path is needed. What comes before the subscription begins is nobody's."""
-        while not (await self._publisher.topics()).topics:
+        while not (await self._publisher.topics()).topics:  # noqa: ASYNC110 (nobody tells)
             await trio.sleep(0.01)
         number = 0
         while not self._stopping:
