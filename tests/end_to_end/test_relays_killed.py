@@ -17,7 +17,7 @@ from firefly.errors import DeadlineExceeded
 from firefly.interfaces.pubsub import Channel
 from tests.end_to_end.devices import Device
 from tests.end_to_end.diamond import Diamond, NewDevice, made, printed_seed
-from tests.end_to_end.load import Load, copy, load
+from tests.end_to_end.workload import Load, copy, load
 
 KILLS = 8
 LIMIT = 240.0
