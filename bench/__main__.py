@@ -14,7 +14,7 @@ from bench.works import BY_NAME, WORKS
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("works", nargs="*", metavar="WORK", help=f"some of: {', '.join(BY_NAME)} (default: all)")
-    parser.add_argument("--system", action="append", metavar="NAME", help="only systems whose name contains NAME")
+    parser.add_argument("--system", action="append", metavar="NAME", help="only systems named so")
     parser.add_argument("--rounds", type=int, default=5, help="rounds in which every system gets a turn (default: 5)")
     parser.add_argument("--seconds", type=float, default=1.0, help="seconds per work and round (default: 1)")
     chosen = parser.parse_args()
@@ -25,7 +25,7 @@ def arguments() -> argparse.Namespace:
 
 def main() -> int:
     chosen = arguments()
-    systems = [s for s in SYSTEMS if not chosen.system or any(name in s.name for name in chosen.system)]
+    systems = [s for s in SYSTEMS if not chosen.system or any(name in str(s) for name in chosen.system)]
     works = [w for w in WORKS if not chosen.works or w.name in chosen.works]
     outcome = None
     try:

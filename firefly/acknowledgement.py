@@ -26,10 +26,12 @@ LaneAck = tuple[Annotated[int, Meta(ge=1, le=2)], Counter, Ranges]
 
 
 class Ack(msgspec.Struct, array_like=True, tag=1):
-    """Per lane the next counter wanted, and ranges that came above it; µs since the newest record came."""
+    """Per lane the next counter wanted, and ranges that came above it; µs since the newest record came; how many
+    records have come twice: so many were sent again in vain."""
 
     lanes: Annotated[list[LaneAck], Meta(max_length=2)]
     delay: Annotated[int, Meta(ge=0)] = 0
+    duplicates: Annotated[int, Meta(ge=0)] = 0
 
 
 class Ping(msgspec.Struct, array_like=True, tag=2):
@@ -59,7 +61,7 @@ def decode_control(plaintext: bytes) -> Control:
 class Acknowledging:
     """When the receiver owes an ACK. `due(at)` hears of a deadline, `announce()` that one may leave now."""
 
-    __slots__ = ("_announce", "_bytes", "_due", "_records", "at", "newest", "wanted")
+    __slots__ = ("_announce", "_bytes", "_due", "_records", "at", "duplicates", "newest", "wanted")
 
     def __init__(self, due: Callable[[float], None], announce: Callable[[], None], now: float) -> None:
         self._due = due
@@ -68,6 +70,7 @@ class Acknowledging:
         self.at = math.inf
         self.wanted = False
         self.newest = now
+        self.duplicates = 0
 
     def count(self, size: int, now: float) -> None:
         """A record has come in order."""
@@ -96,4 +99,4 @@ class Acknowledging:
         lanes: list[LaneAck] = [
             (lane, part.wanted, part.ranges()) for lane, part in receiving.items() if part.wanted or part.held
         ]
-        return Ack(lanes, max(0, int((now - self.newest) * 1e6)))
+        return Ack(lanes, max(0, int((now - self.newest) * 1e6)), self.duplicates)

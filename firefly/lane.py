@@ -5,8 +5,17 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections import deque
 
+from firefly.congestion import CongestionWindow
+from firefly.errors import BadRecord
+from firefly.packet import MAX_PAYLOAD
 from firefly.room import Room
-from firefly.window import Window
+from firefly.round_trip import RoundTrip
+
+MORE, LAST = b"\xc1\x01", b"\xc1\x00"
+"""How the pieces of a record that was cut begin; whole ones are MessagePack, which begins nothing with 0xc1."""
+PIECE = MORE[:1]
+CUT = 3 / 2
+"""How much longer than it should be a record is before it is cut, so that no piece is a crumb."""
 
 Range = tuple[int, int]
 """Counters from the first up to, not including, the second."""
@@ -19,16 +28,16 @@ HELD_COST = 256
 
 
 class InFlight:
-    """A record on its way: the packet, sent again as it is, and when and by which link it left last.
+    """A record on its way: the packet, sent again as it is, when it left first, and when and by which link last.
 
-    `queued`: it is to leave again; `resent`: it has been so before, and says nothing about the round trip.
+    `queued`: it is to leave again; `resent`: it has been so before, and it is not known what an ACK of it answers.
     """
 
-    __slots__ = ("link", "packet", "queued", "resent", "sent_at")
+    __slots__ = ("first_at", "link", "packet", "queued", "resent", "sent_at")
 
     def __init__(self, packet: bytes, sent_at: float, link: object) -> None:
         self.packet = packet
-        self.sent_at = sent_at
+        self.first_at = self.sent_at = sent_at
         self.link = link
         self.queued = False
         self.resent = False
@@ -37,16 +46,21 @@ class InFlight:
 class Sending:
     """The sender's side: `counter` is that of the next new record, `in_flight` what nobody acknowledged, in order.
 
-    `repaired`: how many of those that the last ACK told of had been sent again.
+    `repaired`: how many of those that the last ACK told of had been sent again. `round_trip`: what one takes in this
+    lane, whose queues on the way are others than those of the other lane. `rest`: of a record that was cut. `used`:
+    bytes that nobody acknowledged.
     """
 
-    __slots__ = ("_highest", "_queue", "_window", "counter", "in_flight", "repaired")
+    __slots__ = ("_highest", "_queue", "_window", "counter", "in_flight", "repaired", "rest", "round_trip", "used")
 
-    def __init__(self, window: Window) -> None:
+    def __init__(self, window: CongestionWindow) -> None:
         self._window = window
         self._queue: deque[InFlight] = deque()
         self._highest = -1
         self.repaired = 0
+        self.round_trip = RoundTrip()
+        self.rest = b""
+        self.used = 0
         self.counter = 0
         self.in_flight: dict[int, InFlight] = {}
 
@@ -54,7 +68,27 @@ class Sending:
         """The next new record has left."""
         self.in_flight[self.counter] = InFlight(packet, now, link)
         self.counter += 1
-        self._window.used += len(packet)
+        self._account(len(packet))
+
+    def _account(self, size: int) -> None:
+        self.used += size
+        self._window.used += size
+
+    def cut(self, record: bytes, size: int) -> bytes:
+        """What leaves of a record when about `size` bytes should: all of it, or a piece. The rest waits in `rest`."""
+        if len(record) <= CUT * size:
+            return record
+        self.rest = record[size:]
+        return MORE + record[:size]
+
+    def next_piece(self, size: int) -> bytes:
+        """The next piece of what waits in `rest`."""
+        rest = self.rest
+        if len(rest) <= CUT * size:
+            self.rest = b""
+            return LAST + rest
+        self.rest = rest[size:]
+        return MORE + rest[:size]
 
     def allows(self, wanted: int, ranges: list[Range]) -> bool:
         """Whether an honest receiver could say this: ranges in order, apart, and all of it was sent."""
@@ -65,24 +99,24 @@ class Sending:
             end = following
         return end <= self.counter
 
-    def acknowledge(self, wanted: int, ranges: list[Range]) -> InFlight | None:
+    def acknowledge(self, wanted: int, ranges: list[Range], in_vain: bool = False) -> InFlight | None:
         """Forgets what arrived; returns the record to measure by, if there is one. Only for what `allows` allows.
 
-        That is the highest that was ever acknowledged, when it is so for the first time and was sent only once. Lower
-        ones may have come long ago: an ACK that has no room for all ranges leaves out some of them.
+        That is the highest that was ever acknowledged, when it is so for the first time and was sent only once, or was
+        sent again `in_vain`. Lower ones may have come long ago: an ACK that has no room for all ranges leaves out some.
         """
         self.repaired = 0
         covered = self._covered(wanted, ranges)
         record = None
         for counter in covered:
             record = self.in_flight.pop(counter)
-            self._window.used -= len(record.packet)
+            self._account(-len(record.packet))
             record.queued = False
             self.repaired += record.resent
         if record is None or covered[-1] < self._highest:
             return None
         self._highest = covered[-1]
-        return None if record.resent else record
+        return None if record.resent and not in_vain else record
 
     def _covered(self, wanted: int, ranges: list[Range]) -> list[int]:
         """What is in flight and acknowledged, in one walk over what is missing or new."""
@@ -98,27 +132,28 @@ class Sending:
                 covered.append(counter)
         return covered
 
-    def find_lost(self, ranges: list[Range], now: float, patience: float, round_trip: float) -> bool:
-        """Queues what counts as lost: 3 later ones arrived, `patience` seconds after it left.
+    def find_lost(self, ranges: list[Range], now: float) -> bool:
+        """Queues what counts as lost: 3 later ones arrived, a quarter of a round trip after it left.
 
-        What was sent again already is given a whole `round_trip`: those 3 say nothing about the second time.
+        What was sent again already is given a whole one: those 3 say nothing about the second time.
         """
         before = _third_from_the_end(ranges)
+        patience, expected = (self.round_trip.smoothed or 0.0) / 4, self.round_trip.expected()
         found = False
         for counter, record in self.in_flight.items():
             if counter >= before:
                 break
-            if now - record.sent_at >= (round_trip if record.resent else patience):
+            if now - record.sent_at >= (expected if record.resent else patience):
                 found = self.again(record) or found
         return found
 
-    def find_late(self, now: float, patience: float) -> bool:
-        """Queues what left `patience` seconds ago: twice as much as the last ACK told of what was sent again.
+    def find_late(self, now: float) -> bool:
+        """Queues what should have been acknowledged: twice as much as the last ACK told of what was sent again.
 
         So a path that lost all that was under way is full again after few round trips, and one that still loses it
         is not flooded.
         """
-        left, found = 2 * self.repaired, False
+        left, found, patience = 2 * self.repaired, False, self.round_trip.expected()
         for record in self.in_flight.values():
             if left <= 0:
                 break
@@ -150,10 +185,10 @@ class Sending:
     def resending(self) -> bool:
         return bool(self._queue)
 
-    def link_lost(self, link: object) -> None:
-        """Queues all that left by a link."""
+    def path_lost(self, link: object = None) -> None:
+        """Queues all that left by a link, or by any."""
         for record in self.in_flight.values():
-            if record.link is link:
+            if link is None or record.link is link:
                 self.again(record)
 
     def oldest(self) -> InFlight | None:
@@ -168,9 +203,10 @@ class Sending:
         return self.counter
 
     def clear(self) -> None:
-        self._window.used -= sum(len(record.packet) for record in self.in_flight.values())
+        self._account(-self.used)
         self.in_flight.clear()
         self._queue.clear()
+        self.rest = b""
 
 
 def _third_from_the_end(ranges: list[Range]) -> int:
@@ -186,10 +222,11 @@ def _third_from_the_end(ranges: list[Range]) -> int:
 class Receiving:
     """The receiver's side: `wanted` is the next counter in order, `held` what came above a gap."""
 
-    __slots__ = ("_ends", "_room", "_starts", "held", "wanted")
+    __slots__ = ("_ends", "_pieces", "_room", "_starts", "held", "wanted")
 
     def __init__(self, room: Room) -> None:
         self._room = room
+        self._pieces = b""
         self._starts: list[int] = []
         self._ends: list[int] = []
         self.wanted = 0
@@ -231,6 +268,15 @@ class Receiving:
             del self._starts[0], self._ends[0]
         return plaintext
 
+    def join(self, piece: bytes) -> bytes | None:
+        """The whole record, once its last piece has come. Raises BadRecord if it is longer than any packet."""
+        whole = self._pieces + piece[len(MORE) :]
+        if len(whole) > MAX_PAYLOAD:
+            raise BadRecord("the pieces of a record are longer than a packet may be")
+        last = piece.startswith(LAST)
+        self._pieces = b"" if last else whole
+        return whole if last else None
+
     def ranges(self) -> list[Range]:
         """What is held above the gap: the lowest 15 ranges and the highest."""
         count = len(self._starts)
@@ -240,5 +286,6 @@ class Receiving:
     def clear(self) -> None:
         self._room.give(sum(len(plaintext) + HELD_COST for plaintext in self.held.values()))
         self.held.clear()
+        self._pieces = b""
         self._starts.clear()
         self._ends.clear()

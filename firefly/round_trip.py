@@ -4,8 +4,8 @@ from __future__ import annotations
 
 UNMEASURED = 0.1
 """Seconds to assume before the first measurement."""
-GRACE = 0.005
-"""Seconds that a receiver may take until it acknowledges."""
+GRACE = 0.010
+"""Seconds beyond it: twice what a receiver may take until it acknowledges."""
 MIN_PATIENCE, MAX_PATIENCE = 0.020, 2.0
 SHORTEST = 1e-5
 
@@ -31,9 +31,12 @@ class RoundTrip:
             self.smoothed += (sample - self.smoothed) / 8
 
     def expected(self) -> float:
-        """Seconds within which nearly every answer comes."""
-        smoothed = UNMEASURED if self.smoothed is None else self.smoothed
-        return max(MIN_PATIENCE, smoothed + 4 * self._variation + GRACE)
+        """Seconds within which nearly every answer comes.
+
+        What was sent again measures nothing: until something is measured the guess grows, or all would be sent again.
+        """
+        smoothed = UNMEASURED * self._factor if self.smoothed is None else self.smoothed
+        return max(MIN_PATIENCE, smoothed + max(4 * self._variation, smoothed / 8) + GRACE)
 
     def patience(self) -> float:
         """Seconds after which the oldest record leaves again: doubled each time that happens, up to 2 s."""
@@ -42,10 +45,16 @@ class RoundTrip:
 
     def answered(self) -> None:
         """What was sent again arrived: the path works, so the next loss need not wait for long."""
-        self._factor = 1
+        if self.smoothed is not None:
+            self._factor = 1
 
     def back_off(self) -> None:
         self._factor = min(self._factor * 2, 128)
+
+    @property
+    def silent(self) -> bool:
+        """Nothing came of sending again, twice in a row."""
+        return self._factor >= 4
 
     def path_changed(self) -> None:
         """What was waited so far says nothing about the path that is used now."""

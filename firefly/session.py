@@ -17,18 +17,15 @@ from cryptography.exceptions import InvalidTag
 
 from firefly.acknowledgement import MAX_REASON, Ack, Acknowledging, Close, Ping, decode_control, encode_control
 from firefly.agreement import Agreement
+from firefly.congestion import CongestionWindow
 from firefly.epochs import COUNTER_BITS, EPOCH_MASK, Opening, Sealing
 from firefly.errors import BadRecord, GlowError, Interrupted
 from firefly.flow import CONTROL_LANE, PRIORITIES, Flow, Messages
-from firefly.lane import Receiving, Sending
+from firefly.lane import PIECE, Receiving, Sending
 from firefly.packet import BULK, DATA, HEADER_SIZE, HOP_LIMIT, INTERACTIVE, QUOTED, VERSION
 from firefly.room import Room
-from firefly.round_trip import RoundTrip
 from firefly.sealing import pack_nonce
-from firefly.window import Window
 
-RECORD = 65_536
-"""Bytes of messages that are joined into one record; a bigger message goes alone."""
 MAX_HELD = 8 * 2**20
 """Bytes that the receiver keeps above gaps."""
 
@@ -77,7 +74,7 @@ class Counters:
 class Session:
     """See the module. `confirmed`: a record of the peer has opened, so it has the session too."""
 
-    def __init__(self, keeper: Keeper, agreement: Agreement, window: Window, held: Room, now: float) -> None:
+    def __init__(self, keeper: Keeper, agreement: Agreement, window: CongestionWindow, held: Room, now: float) -> None:
         """`held`: room for what comes above gaps, of which this session takes at most 8 MiB."""
         self.peer_address = agreement.peer_address
         self.peer_key = agreement.peer_key
@@ -89,7 +86,6 @@ class Session:
         self.counters = Counters()
         self.messages: Messages | None = None
         self.window = window
-        self.round_trip = RoundTrip()
         self._keeper = keeper
         self._received = keeper.received
         self._addresses = agreement.peer_address + agreement.own_address
@@ -101,6 +97,7 @@ class Session:
         self._epoch_began = {INTERACTIVE: 0, BULK: 0}
         self._control_counter = 0
         self._control_seen = -1
+        self._in_vain = 0
         self._control_quote = b""
         self._ping = False
         self._hop: object = None
@@ -122,21 +119,33 @@ class Session:
 
     @property
     def srtt(self) -> float | None:
-        """Seconds of a round trip, None before the first measurement."""
-        return self.round_trip.smoothed
+        """Seconds of a round trip, in the lane in which it is longer; None before the first measurement."""
+        return max((sending.round_trip.smoothed or 0.0 for sending in self._sending.values()), default=0.0) or None
+
+    def answered(self, seconds: float) -> None:
+        """The handshake took so long to be answered: the first estimate of a round trip."""
+        for sending in self._sending.values():
+            sending.round_trip.measure(seconds)
 
     # --- sending
 
     def send_waiting(self, lane: int, now: float) -> None:
         """The outbox has something for a lane: announces it to the links."""
         self._active = now
-        if self.window.used < self.window.limit:
+        if self.window.takes(lane, self._sending[lane].used):
             self._keeper.ready(self.flows[lane])
+        else:
+            self._blocked()
+
+    def _blocked(self) -> None:
+        """What waits has to wait for an ACK."""
+        if self.window.refused():
+            self._send_ping()
 
     def announce(self) -> None:
         """Announces every lane that has something to send."""
         for lane, sending in self._sending.items():
-            if sending.resending or (self.messages is not None and self.messages.waiting(lane)):
+            if sending.resending or sending.rest or (self.messages is not None and self.messages.waiting(lane)):
                 self._keeper.ready(self.flows[lane])
 
     def next_record(self, lane: int, now: float, link: object) -> bytes | None:
@@ -146,18 +155,26 @@ class Session:
             packet = sending.next_resent(now, link)
             if packet is not None:
                 self.counters.resent += 1
-                self._keeper.due(now + self.round_trip.patience())
+                self._keeper.due(now + sending.round_trip.patience())
                 return packet
-        window = self.window
-        if window.used >= window.limit or self.messages is None or self.closed:
+        window, messages = self.window, self.messages
+        if messages is None or self.closed:
             return None
-        plaintext = self.messages.take(lane, RECORD)
-        if plaintext is None:
+        if not window.takes(lane, sending.used):
+            if sending.rest or messages.waiting(lane):
+                self._blocked()
             return None
+        if sending.rest:
+            plaintext = sending.next_piece(window.record)
+        else:
+            record = messages.take(lane, window.record)
+            if record is None:
+                return None
+            plaintext = record if len(record) <= window.record else sending.cut(record, window.record)
         packet = self._seal(lane, sending.counter, plaintext, now)
         if not sending.in_flight:
             self._owed_since = min(self._owed_since, now)
-            self._keeper.due(now + self.round_trip.patience())
+            self._keeper.due(now + sending.round_trip.patience())
         sending.sent(packet, now, link)
         return packet
 
@@ -242,7 +259,7 @@ class Session:
         self._heard = now
         receiving.wanted = counter + 1
         self._acks.count(len(plaintext), now)
-        self._received(self, lane, plaintext)
+        self._hand_on(receiving, lane, plaintext)
         if receiving.held:
             self._receive_held(lane, receiving)
 
@@ -252,6 +269,7 @@ class Session:
             self._heard = self._acks.newest = now
         elif counter < receiving.wanted or counter in receiving.held:
             self.counters.duplicates += 1
+            self._acks.duplicates += 1
         else:
             self.counters.refused += 1
         self._acks.want()
@@ -262,7 +280,20 @@ class Session:
             held = receiving.next_held()
             if held is None:
                 return
-            self._received(self, lane, held)
+            self._hand_on(receiving, lane, held)
+
+    def _hand_on(self, receiving: Receiving, lane: int, record: bytes) -> None:
+        """Gives what is next in order to the owner, once all its pieces are there."""
+        if record.startswith(PIECE):
+            try:
+                whole = receiving.join(record)
+            except BadRecord as error:
+                self.break_off(error)
+                return
+            if whole is None:
+                return
+            record = whole
+        self._received(self, lane, record)
 
     def _receive_control(self, counter: int, plaintext: bytes, now: float) -> None:
         if counter <= self._control_seen:
@@ -284,28 +315,34 @@ class Session:
 
     def _acknowledged(self, ack: Ack, now: float) -> None:
         """Raises BadRecord for an ACK of what was never sent."""
-        was_full = self.window.used >= self.window.limit
-        newest_at = -math.inf
+        window, before = self.window, self.window.used
+        newest_at, delay = -math.inf, ack.delay / 1e6
+        in_vain, self._in_vain = ack.duplicates > self._in_vain, ack.duplicates
         for lane, wanted, ranges in ack.lanes:
             sending = self._sending[lane]
             if not sending.allows(wanted, ranges):
                 raise BadRecord("an ACK of what was never sent")
-            newest = sending.acknowledge(wanted, ranges)
-            if newest is not None and newest.sent_at > newest_at:
-                newest_at = newest.sent_at
+            newest = sending.acknowledge(wanted, ranges, in_vain)
+            if newest is not None:
+                window.measure(now - newest.first_at - delay, len(newest.packet), lane, now)
+                if newest.first_at > newest_at:
+                    newest_at, measured = newest.first_at, sending
             if sending.repaired:
-                self.round_trip.answered()
-            expected = self.round_trip.expected()
-            lost = bool(ranges) and sending.find_lost(ranges, now, (self.srtt or 0.0) / 4, expected)
-            if sending.find_late(now, expected) or lost:
+                sending.round_trip.answered()
+            lost = bool(ranges) and sending.find_lost(ranges, now)
+            if lost:
+                window.lost()
+            if (sending.repaired and not in_vain and sending.find_late(now)) or lost:
                 self._keeper.ready(self.flows[lane])
         if newest_at > -math.inf:
-            self.round_trip.measure(now - newest_at - ack.delay / 1e6)
+            measured.round_trip.measure(now - newest_at - delay)
+        window.acknowledged(before - window.used, self.srtt or 0.0, now)
         self._owed_since = math.inf
-        if self.window.used:
+        if window.used:
             self._owed_since = now
             self._keeper.due(self.next_deadline())
-        if was_full and self.window.used < self.window.limit:
+        if window.blocked and window.takes(INTERACTIVE, self._sending[INTERACTIVE].used):
+            window.blocked = False
             self.announce()
 
     # --- time
@@ -314,12 +351,11 @@ class Session:
         """When `on_timer` is due. What makes it come closer tells the keeper so."""
         deadline = min(self._acks.at, self._doubt_at, max(self._heard, self._asked) + QUIET)
         if self._owed_since < math.inf:
-            patience = self.round_trip.patience()
             deadline = min(deadline, max(self._owed_since, self._heard) + LOST_AFTER)
             for sending in self._sending.values():
                 oldest = sending.oldest()
                 if oldest is not None and not oldest.queued:
-                    deadline = min(deadline, oldest.sent_at + patience)
+                    deadline = min(deadline, oldest.sent_at + sending.round_trip.patience())
         return deadline
 
     def on_timer(self, now: float) -> None:
@@ -334,14 +370,13 @@ class Session:
             self._check(now)
 
     def _resend_late(self, now: float) -> None:
-        patience, late = self.round_trip.patience(), False
         for lane, sending in self._sending.items():
-            oldest = sending.oldest()
-            if oldest is not None and oldest.sent_at + patience <= now and sending.again(oldest):
-                late = True
+            oldest, round_trip = sending.oldest(), sending.round_trip
+            if oldest is not None and oldest.sent_at + round_trip.patience() <= now and sending.again(oldest):
                 self._keeper.ready(self.flows[lane])
-        if late:
-            self.round_trip.back_off()
+                round_trip.back_off()
+                if round_trip.silent:
+                    self.window.begin_slowly(now)
 
     def _check(self, now: float) -> None:
         """Nothing was heard for 15 s: asks, if anything is open; has the session end after 10 min if nothing is."""
@@ -353,19 +388,21 @@ class Session:
         elif self.active + IDLE <= now:
             self.close("idle", now)
 
-    def path_lost(self, link: object) -> None:
-        """A link is down: everything that left by it leaves again at once."""
-        self.round_trip.path_changed()
+    def path_lost(self, link: object = None) -> None:
+        """A link is down, or, without one, the way further on: everything that left by it leaves again at once."""
         for sending in self._sending.values():
-            sending.link_lost(link)
+            sending.round_trip.path_changed()
+            sending.path_lost(link)
         self._keeper.due(self.next_deadline())
         self.announce()
 
-    def route_changed(self, hop: object) -> None:
+    def route_changed(self, hop: object, now: float) -> None:
         """`hop` is where packets leave now, None if nowhere: the waits so far say nothing about a new path."""
         before, self._hop = self._hop, hop
         if hop is not None and hop is not before:
-            self.round_trip.path_changed()
+            for sending in self._sending.values():
+                sending.round_trip.path_changed()
+            self.window.restart(now)
             self._keeper.due(self.next_deadline())
 
     # --- whether the peer has the session

@@ -252,7 +252,7 @@ class Handshakes:
     def _agree(self, handshake: Handshake, hello: tuple[bytes, bytes, int], waited: float | None, now: float) -> None:
         session = handshake.session = self._owner.agreed(handshake, handshake.agree(*hello), now)
         if waited is not None:
-            session.round_trip.measure(waited)
+            session.answered(waited)
 
     def forget(self, handshake: Handshake | None) -> None:
         if handshake is None or self._by_index.pop(handshake.index, None) is None:

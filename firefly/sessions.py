@@ -9,10 +9,11 @@ from __future__ import annotations
 import math
 import os
 from collections import Counter, deque
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Collection, Hashable
 from typing import Protocol
 
 from firefly.agreement import Agreement
+from firefly.congestion import CongestionWindow, share
 from firefly.errors import BadHandshake, BadPacket, GlowError, Interrupted
 from firefly.flow import Flow, Messages
 from firefly.keys import NodeKey
@@ -32,7 +33,6 @@ from firefly.rate import Rate
 from firefly.room import Room
 from firefly.session import Session
 from firefly.session_handshake import Handshake, Handshakes, State
-from firefly.window import Window, share
 
 MAX_SESSIONS = 4096
 """Sessions of a node; the one that was idle the longest makes room."""
@@ -130,11 +130,18 @@ class Sessions:
         for session in self.open_sessions():
             session.path_lost(link)
 
+    def ways_broken(self, peers: Collection[bytes], now: float) -> None:
+        """The ways to these nodes have lost a link further on, and others are in use now if there are any."""
+        for session in self.open_sessions():
+            if session.peer_address in peers:
+                session.path_lost()
+                session.window.restart(now)
+
     def routes_changed(self, hop_of: Callable[[bytes], object], now: float) -> None:
         """Packets leave by other links than before, or can leave again: `hop_of(address)` tells by which, or None."""
         self._handshakes.route_changed(hop_of, now)
         for session in self._by_index.values():
-            session.route_changed(hop_of(session.peer_address))
+            session.route_changed(hop_of(session.peer_address), now)
 
     def peer_restarted(self, peer_address: bytes, instance: bytes, now: float) -> None:
         """A newer record of a node names another instance: the session with the old one is gone."""
@@ -229,7 +236,7 @@ class Sessions:
         Where both may have begun at once, the higher address waits for a sign that the peer took this handshake.
         """
         self._make_room(agreement.peer_address, now)
-        session = Session(self, agreement, Window(), self._held, now)
+        session = Session(self, agreement, CongestionWindow(now), self._held, now)
         handshake.session = session
         self._by_index[session.index] = session
         if not agreement.initiator or self._address < agreement.peer_address:
@@ -265,11 +272,9 @@ class Sessions:
         min(idle, key=lambda session: session.active).close("room is needed for others", now)
 
     def _share_window(self) -> None:
-        limit = share(len(self._by_peer))
+        most = share(len(self._by_peer))
         for session in self._by_peer.values():
-            if session.window.limit == limit:
-                return
-            session.window.limit = limit
+            session.window.bound(most)
 
     # --- keeper of the sessions
 

@@ -73,6 +73,7 @@ class Node:
             MeshEvents(
                 ready=self._topology_ready,
                 changed=self._routes_changed,
+                broken=self._ways_broken,
                 restarted=self._restarted,
                 cloned=self._cloned,
                 pair=lambda link, step, body, now: self.pair(link, step, body),  # type: ignore[arg-type]
@@ -251,6 +252,10 @@ class Node:
     def _routes_changed(self) -> None:
         self.router.routes_changed()
         self.peers.sessions.routes_changed(self.mesh.next_hop, trio.current_time())
+
+    def _ways_broken(self, destinations: set[bytes]) -> None:
+        self.peers.sessions.ways_broken(destinations, trio.current_time())
+        self.router.flush()
 
     def _restarted(self, address: bytes, instance: bytes, now: float) -> None:
         self.peers.sessions.peer_restarted(address, instance, now)

@@ -18,7 +18,7 @@ from firefly.packet import BULK, CONTROL, INTERACTIVE
 from node.transit import FLOW_LIMIT, LINK_LIMIT, Transit, TransitFlow
 
 INTERACTIVE_QUANTUM = 4 * 1024  # bytes per turn
-BULK_QUANTUM = 32 * 1024
+BULK_QUANTUM = 8 * 1024
 WEIGHT = 8  # bytes of interactive per byte of bulk while both have something to send
 AHEAD = WEIGHT * INTERACTIVE_QUANTUM  # bytes that interactive may be ahead of its weight
 MINIMUM_ROOM = 2 * 1024  # a bundle with less room than this is full: no session cuts its records to fit a crumb

@@ -25,7 +25,7 @@ from node.router import Router
 
 log = logging.getLogger("node")
 HANDSHAKE_TIME = 5.0
-BUNDLE = 64 * 2**10
+BUNDLE = 8 * 2**10
 """Bytes of a bundle; one packet may be bigger."""
 MAX_FRAME = 256 * 2**10 + 1024
 

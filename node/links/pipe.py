@@ -20,9 +20,10 @@ from node.child import OUTPUT_TIME, Output, end, reason_of_end
 from node.links import LinkClosed, LinkError
 from node.links.connection import Connection
 from node.links.link import NotGlow
-from node.links.ports import NOT_SENT
 
 kind = "pipe"
+BUFFER = 64 * 2**10
+"""Bytes that may wait between us and the command; Linux doubles it, for what it adds itself."""
 EXIT_TIME = 1.0
 """Seconds that a command may take to end by itself once its link has: then its exit code says why."""
 
@@ -68,7 +69,7 @@ async def opened(url: str) -> AsyncIterator[Connection]:
 
 async def _start(url: str, words: list[str]) -> tuple[trio.Process, trio.socket.SocketType]:
     ours, theirs = socket.socketpair()
-    ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, NOT_SENT // 2)  # Linux doubles it, for what it adds itself
+    ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, BUFFER)
     with theirs:
         try:
             child = await trio.lowlevel.open_process(

@@ -17,7 +17,7 @@ from node.links.connection import Connection
 
 TLS_HANDSHAKE = b"\x16"
 """The first byte that a TLS client sends. A raw frame begins with 0, a request with a capital letter."""
-NOT_SENT = 128 * 2**10
+NOT_SENT = 8 * 2**10
 """Bytes that the operating system may hold unsent, so that priorities mean something."""
 OWN_CERTIFICATE = "tls.pem"
 

@@ -25,8 +25,9 @@ BACK_OFF = 0.2, 30.0
 to a half at random."""
 EAGER = 3.0
 """Seconds that a pause has at most while something waits for a path."""
-STABLE = 30.0
-"""Seconds after which a link that ends is dialled again as if for the first time."""
+STABLE = 2.0
+"""Seconds after which a certified link that ends is dialled again as if for the first time: its loss is another one
+than that which came before."""
 
 Row = tuple[Sequence[str], bytes | None]
 """What is kept of a standing link: the addresses of a node, and the key that must answer there."""
@@ -82,6 +83,11 @@ class Standing:
         """Whether a link makes dialling needless: it leads to the node that is meant, in a way that we would go."""
         wanted = self.expected or self.peer
         return link.peer_key == wanted and not link.reason and link.kind in map(kind_of, self.urls)
+
+    def was_stable(self) -> bool:
+        """Whether the link that has ended was of use, so that the pauses begin anew."""
+        link = self.link
+        return link is not None and link.certified and trio.current_time() - link.since > STABLE
 
     async def pause(self, seconds: float, eager: Callable[[], bool]) -> None:
         """Until the next attempt; every EAGER seconds it is asked whether that is to be made now."""
@@ -146,7 +152,7 @@ class StandingLinks:
                     standing.up(there)
                     await there.down.wait()
                     standing.enter("waiting", there.reason, there.hint)
-                if standing.link is not None and trio.current_time() - standing.link.since > STABLE:
+                if standing.was_stable():
                     delay = BACK_OFF[0]
                 standing.link = None
                 await standing.pause(delay * random.uniform(0.5, 1.0), self.eager)

@@ -9,7 +9,7 @@ that does not know yet. Source: docs/concepts/wire.md, section 3.
 import math
 from collections.abc import Hashable
 
-from node.routing.graph import Graph, Paths, graph_of, is_loop_free, shortest_paths
+from node.routing.graph import Graph, Paths, broken, graph_of, is_loop_free, shortest_paths
 from node.routing.neighbour import Neighbour
 from node.routing.record import Record
 
@@ -61,12 +61,16 @@ class Area:
         del self.neighbours[address]
         return True
 
-    def compute(self, now: float) -> None:
-        """Find the shortest paths anew."""
+    def compute(self, now: float) -> set[bytes]:
+        """Find the shortest paths anew; return the destinations whose way so far has broken further on.
+
+        A way over a neighbour that is lost is none of these: who lost the link knows already what left by it.
+        """
         self.due = math.inf
         self._computed = now
-        self._graph = graph_of(self.records)
+        before, self._graph = self.paths, graph_of(self.records)
         self.paths = shortest_paths(self._graph, self._own)
+        return {node for node in broken(before, self._graph) if before.first[node] in self.neighbours}
 
     def routes(self) -> Routes:
         """By which link to send to each destination; every link is that of a live neighbour."""

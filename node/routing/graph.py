@@ -81,6 +81,16 @@ def shortest_paths(graph: Graph, source: bytes) -> Paths:
     return Paths(source, distance, parent, first)
 
 
+def broken(paths: Paths, graph: Graph) -> set[bytes]:
+    """The destinations of earlier `paths` whose way has an edge that is no more in `graph`."""
+    found: set[bytes] = set()
+    for node in paths.first:  # every node comes after those on the way to it
+        before = paths.parent[node]
+        if before in found or node not in graph.edges.get(before, {}):
+            found.add(node)
+    return found
+
+
 def is_loop_free(here: Paths, there: Paths, destination: bytes) -> bool:
     """True if the neighbour that sees `there` reaches the destination without coming back to the source of `here`."""
     onward, back = there.distance.get(destination), there.distance.get(here.source)

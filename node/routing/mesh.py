@@ -29,6 +29,7 @@ class MeshEvents:
 
     ready: Callable[[Hashable], None]  # (link): `next_payload` has something for it
     changed: Callable[[], None] = lambda: None  # next hops have changed
+    broken: Callable[[set[bytes]], None] = lambda destinations: None  # what is on its way to these may be lost
     restarted: Callable[[bytes, bytes, float], None] = lambda address, instance, now: None
     cloned: Callable[[bytes], None] = lambda instance: None  # another device runs under our identity
     pair: PairHandler = lambda link, step, body, now: None
@@ -240,10 +241,11 @@ class Mesh:
     def _update(self, now: float, moved: bool = False) -> None:
         """Compute the areas that are due; rebuild the tables if there was one, or if links have `moved`."""
         due = [area for area in self.areas.values() if now >= area.due]
-        for area in due:
-            area.compute(now)
+        broken = {destination for area in due for destination in area.compute(now)}
         if due or moved:
             self._rebuild()
+        if broken:
+            self._events.broken(broken)
 
     def _rebuild(self) -> None:
         """Derive the table of each arrival link from the routes of all areas."""

@@ -25,8 +25,9 @@ from node.simulator.trails import Trails
 from node.simulator.wire import End
 
 NAMESPACE = bytes(range(32))
-ECHO = 1
-"""Selector of the one method there is."""
+ECHO, SINK = 1, 2
+"""Selectors of the methods there are: one answers with what it got, one with nothing."""
+NOTHING = b"\xc0"
 PAYLOAD = b"\xc4\x40" + bytes(64)
 
 
@@ -68,6 +69,7 @@ class Device:
         events_of_mesh = MeshEvents(
             ready=self._topology_ready,
             changed=partial(self._routes_changed, changed),
+            broken=lambda destinations: self.sessions.ways_broken(destinations, self._events.now),
             restarted=lambda address, instance, now: self.sessions.peer_restarted(address, instance, now),
         )
         instance = random.randbytes(8)
@@ -169,6 +171,16 @@ class Device:
             conversation.call(Ping(conversation, done, later), self.key.address, ECHO, PAYLOAD)
         self.settle()
 
+    def converse(self, peer: bytes, use: Callable[[Conversation], None]) -> None:
+        """`use` gets the conversation with a node, as soon as there is one."""
+        conversation = self._open.get(peer)
+        if conversation is None:
+            self._waiting.setdefault(peer, []).append(lambda: use(self._open[peer]))
+            self.sessions.session(peer, self._events.now)
+        else:
+            use(conversation)
+        self.settle()
+
     # --- firefly.sessions.Owner
 
     def opened(self, session: Any) -> Any:
@@ -206,7 +218,7 @@ class Device:
     # --- firefly.rpc.Dispatcher
 
     def request(self, conversation: Conversation, lane: int, request: Request) -> IncomingCall | None:
-        conversation.answer(lane, request.call, bytes(request.arguments))
+        conversation.answer(lane, request.call, bytes(request.arguments) if request.selector == ECHO else NOTHING)
         return None
 
     def notified(self, conversation: Conversation, lane: int, notification: Notify) -> None:

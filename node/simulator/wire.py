@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     from node.simulator.device import Device
     from node.simulator.events import Events
 
-BUNDLE = 64 * 2**10
+BUNDLE = 8 * 2**10
+UNSENT = 8 * 2**10
+"""Bytes that wait below a link, where nothing can overtake them any more: what the operating system keeps."""
 _CONTROL = (PROBE, TOPOLOGY)
 
 
@@ -60,6 +62,7 @@ class End:
         self._events = wire.events
         self._topology: Any = None
         self._busy = False
+        self._leaves = 0.0
         self._rtt: float | None = None
         self._due = float("inf")
         self.liveness = Liveness(device.key.address, self.peer_address, self._probe, wire.events.now)
@@ -111,11 +114,12 @@ class End:
             self.liveness.sent(now)
             self._arm()
             size = self._count(packets, now)
-            leaves = now + size / wire.bandwidth
+            leaves = max(now, self._leaves) + size / wire.bandwidth
+            self._leaves = leaves
             events.at(leaves + wire.latency, lambda packets=packets: self.other.arrive(packets))  # type: ignore[misc]
-            if leaves > now:
+            if leaves - UNSENT / wire.bandwidth > now:
                 self._busy = True
-                events.at(leaves, self._free)
+                events.at(leaves - UNSENT / wire.bandwidth, self._free)
                 return
 
     def _free(self) -> None:

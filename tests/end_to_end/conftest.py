@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.end_to_end.devices import Device, first, joined
+from tests.end_to_end.network import Network, missing, network
 
 HERE = Path(__file__).parent
 
@@ -33,3 +34,12 @@ def device(tmp_path: Path) -> Iterator[Callable[..., Device]]:
         if old.node is not None:
             old.node.kill()
             old.node.communicate()
+
+
+@pytest.fixture
+def real_network(tmp_path: Path) -> Iterator[Network]:
+    """A `Network` without anything in it yet; says why where none can be made."""
+    if reason := missing():
+        pytest.skip(reason)
+    with network(tmp_path) as made:
+        yield made

@@ -2,16 +2,18 @@
 
 from itertools import pairwise
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from firefly.lane import HELD_COST, MAX_RANGES, Range, Receiving, Sending
+from firefly.congestion import CongestionWindow
+from firefly.errors import BadRecord
+from firefly.lane import CUT, HELD_COST, MAX_RANGES, MORE, Range, Receiving, Sending
 from firefly.room import Room
-from firefly.window import Window
 
 
-def _sending(count: int, now: float = 0.0, link: object = None) -> Sending:
-    sending = Sending(Window())
+def _sending(count: int, now: float = 0.0, link: object = "old") -> Sending:
+    sending = Sending(CongestionWindow())
     for number in range(count):
         sending.sent(bytes((number % 256,)) * 10, now, link)
     return sending
@@ -57,7 +59,7 @@ def test_lost_is_what_3_later_ones_overtook(wanted: int, above: set[int]) -> Non
     sending = _sending(30)
     arrived = {counter for counter in above if counter > wanted}
     sending.acknowledge(wanted, _spans(arrived))
-    sending.find_lost(_spans(arrived), 1.0, 0.5, 10.0)
+    sending.find_lost(_spans(arrived), 1.0)
     queued = {counter for counter, record in sending.in_flight.items() if record.queued}
     missing = set(range(wanted, 30)) - arrived
     assert queued == {counter for counter in missing if sum(later > counter for later in arrived) >= 3}
@@ -65,23 +67,25 @@ def test_lost_is_what_3_later_ones_overtook(wanted: int, above: set[int]) -> Non
 
 def test_what_left_too_lately_is_not_lost_yet() -> None:
     sending = _sending(5, now=1.0)
+    sending.round_trip.measure(2.0)
     sending.acknowledge(0, [(1, 5)])
-    assert not sending.find_lost([(1, 5)], 1.4, 0.5, 10.0)
-    assert sending.find_lost([(1, 5)], 1.5, 0.5, 10.0)
+    assert not sending.find_lost([(1, 5)], 1.4)
+    assert sending.find_lost([(1, 5)], 1.5)
     assert sending.next_resent(1.5, None) is not None
-    assert not sending.find_lost([(1, 5)], 11.4, 0.5, 10.0)
-    assert sending.find_lost([(1, 5)], 11.5, 0.5, 10.0)
+    expected = sending.round_trip.expected()
+    assert not sending.find_lost([(1, 5)], 1.4 + expected)
+    assert sending.find_lost([(1, 5)], 1.6 + expected)
 
 
 def test_a_record_is_queued_once_and_not_when_it_has_arrived() -> None:
     sending = _sending(3)
     for _ in range(2):
-        sending.link_lost(None)
+        sending.path_lost("old")
     sending.acknowledge(2, [])
     assert sending.next_resent(1.0, "new") == bytes((2,)) * 10
     assert sending.next_resent(1.0, "new") is None
     assert sending.in_flight[2].link == "new"
-    sending.link_lost(None)
+    sending.path_lost("old")
     assert not sending.resending
 
 
@@ -124,3 +128,28 @@ def test_without_room_nothing_more_is_held() -> None:
     receiving.clear()
     assert receiving._room.used == 0
     assert receiving.hold(6, b"12345")
+
+
+@given(st.binary(min_size=1, max_size=5000), st.integers(1, 3000))
+def test_a_record_that_is_cut_is_whole_again_at_the_other_end(record: bytes, size: int) -> None:
+    sending, receiving = Sending(CongestionWindow()), Receiving(Room(2**20))
+    piece = sending.cut(record, size)
+    if not sending.rest:
+        assert piece == record
+        assert len(record) <= CUT * size
+        return
+    whole = receiving.join(piece)
+    while whole is None:
+        assert len(piece) <= CUT * size + len(MORE)
+        piece = sending.next_piece(size)
+        whole = receiving.join(piece)
+    assert whole == record
+    assert sending.rest == b""
+
+
+def test_pieces_of_more_than_a_packet_are_refused() -> None:
+    receiving = Receiving(Room(2**20))
+    for _ in range(69):
+        assert receiving.join(MORE + bytes(1000)) is None
+    with pytest.raises(BadRecord):
+        receiving.join(MORE + bytes(1000))

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from firefly.round_trip import MAX_PATIENCE, MIN_PATIENCE, RoundTrip
+from firefly.round_trip import GRACE, MAX_PATIENCE, MIN_PATIENCE, RoundTrip
 
 
 @given(st.lists(st.floats(-1, 5), min_size=1, max_size=50))
@@ -23,7 +23,7 @@ def test_a_steady_round_trip_is_learnt() -> None:
     for _ in range(50):
         trip.measure(0.1)
     assert trip.smoothed == pytest.approx(0.1)
-    assert trip.expected() == pytest.approx(0.105, abs=1e-3)
+    assert trip.expected() == pytest.approx(0.1125 + GRACE, abs=1e-3)
 
 
 def test_patience_doubles_up_to_2_s_and_comes_back() -> None:

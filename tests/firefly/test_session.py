@@ -13,7 +13,6 @@ from firefly.flow import CONTROL_LANE
 from firefly.packet import BULK, DATA, HEADER_SIZE, INTERACTIVE
 from firefly.session import HEAD_SIZE, MAX_HELD
 from firefly.testing.wire import End, Wire
-from firefly.window import LIMIT
 
 LANES = (INTERACTIVE, BULK)
 
@@ -110,6 +109,7 @@ def test_an_ack_waits_5_ms_for_more() -> None:
 def test_64_records_or_256_kib_are_acknowledged_at_once() -> None:
     for records, count in ((_records(64), 1), (_records(63), 0), ([bytes(2**16)] * 4, 1), ([bytes(2**16)] * 3, 0)):
         wire, one, other = _pair(delay=0.0)
+        one.session(other).window.limit = 2**20  # enough for them, so that nothing asks for an ACK
         began = wire.now
         one.send(other, BULK, *records)
         wire.run(0.001)
@@ -183,18 +183,29 @@ def test_what_left_by_a_lost_link_leaves_again_at_once() -> None:
 # --- bounds
 
 
-def test_at_most_1_mib_is_under_way() -> None:
+def test_no_more_than_the_window_is_under_way() -> None:
     wire, one, other = _pair()
     wire.drop = lambda packet: _lane(packet) != CONTROL_LANE
-    began = wire.now
-    one.send(other, BULK, *[bytes(2**16)] * 40)
+    began, limit = wire.now, one.session(other).window.limit
+    one.send(other, BULK, *[bytes(2**15)] * 40)
     wire.run(0.01)
-    assert LIMIT <= sum(map(len, _sent(wire, one, BULK, began))) < LIMIT + 2 * 2**16
+    assert limit <= sum(map(len, _sent(wire, one, BULK, began))) < limit + 2**16
     assert _sent(wire, one, INTERACTIVE, began) == []
     wire.drop = lambda packet: False
     wire.run(30)
     assert len(other.got[BULK]) == 40
     assert one.session(other).window.used == 0
+
+
+def test_a_call_leaves_although_the_window_is_full_of_bulk() -> None:
+    wire, one, other = _pair()
+    wire.drop = lambda packet: _lane(packet) == BULK
+    began = wire.now
+    one.send(other, BULK, *[bytes(2**15)] * 40)
+    wire.run(0.001)
+    one.send(other, INTERACTIVE, b"call")
+    wire.run(0.001)
+    assert len(_sent(wire, one, INTERACTIVE, began)) == 1
 
 
 @pytest.mark.parametrize("size", [0, 60_000])

@@ -4,10 +4,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from firefly.congestion import CongestionWindow
 from firefly.lane import Sending
 from firefly.packet import INTERACTIVE
 from firefly.testing.wire import End, Link, Wire
-from firefly.window import Window
 
 MANY = 2000
 
@@ -28,7 +28,7 @@ def _records(count: int) -> list[bytes]:
 
 def _sending(count: int) -> Sending:
     """Record n left at n seconds."""
-    sending = Sending(Window())
+    sending = Sending(CongestionWindow())
     for number in range(count):
         sending.sent(b"%d" % number, float(number), "link")
     return sending
@@ -90,10 +90,11 @@ def test_twice_as_much_of_what_is_late_follows_what_was_repaired() -> None:
         sending.again(sending.in_flight[counter])
         sending.next_resent(100.0, "link")
     sending.acknowledge(2, [])
-    assert sending.find_late(100.0, 90.0)
+    late = 19.5 + sending.round_trip.expected()
+    assert sending.find_late(late)
     assert [record.packet for record in sending.in_flight.values() if record.queued] == [b"2", b"3", b"4", b"5"]
     sending.acknowledge(2, [])
-    assert not sending.find_late(100.0, 90.0)  # nothing new was told
+    assert not sending.find_late(late)  # nothing new was told
 
 
 def test_what_is_not_late_is_left_alone() -> None:
@@ -101,4 +102,19 @@ def test_what_is_not_late_is_left_alone() -> None:
     sending.again(sending.in_flight[0])
     sending.next_resent(4.0, "link")
     sending.acknowledge(1, [])
-    assert not sending.find_late(4.0, 3.5)
+    assert not sending.find_late(sending.round_trip.expected())
+
+
+def test_who_sends_again_in_vain_learns_that_answers_take_longer() -> None:
+    """A round trip far above the first guess: all is sent again before its ACK can come, and that measures nothing."""
+    wire, one, other, link = _opened(1, 0.001)
+    link.delay = 0.6
+    for number in range(400):
+        one.send(other, INTERACTIVE, number.to_bytes(4, "big"))
+        wire.run(0.01)
+    before = one.session(other).counters.resent
+    for number in range(400):
+        one.send(other, INTERACTIVE, number.to_bytes(4, "big"))
+        wire.run(0.01)
+    assert one.session(other).counters.resent - before < 20
+    assert one.session(other).srtt == pytest.approx(1.2, rel=0.1)

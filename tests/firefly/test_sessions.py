@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from firefly import sessions as module
+from firefly.congestion import LIMIT, LIMIT_OF_ALL, share
 from firefly.errors import Interrupted
 from firefly.packet import (
     BULK,
@@ -19,7 +20,6 @@ from firefly.packet import (
 )
 from firefly.session import Session
 from firefly.testing.wire import End, Wire
-from firefly.window import LIMIT, LIMIT_OF_ALL, share
 
 UNKNOWN = UnreachableReason.UNKNOWN_SESSION
 
@@ -64,6 +64,26 @@ def test_a_handshake_waits_for_no_repetition_when_a_route_is_found() -> None:
     low.sessions.routes_changed(lambda address: link, wire.now)
     wire.run_until(lambda: high.got[INTERACTIVE] == [b"hello"], 5)
     assert wire.now - began < 0.25
+
+
+def test_what_was_on_a_way_that_broke_further_on_leaves_again_at_once_and_once() -> None:
+    wire, low, high = _pair()
+    (link,) = wire.links
+    low.send(high, INTERACTIVE, bytes(100))
+    wire.run(5)
+    resent = low.session(high).counters.resent
+    link.delay, link.loss = 0.5, 1.0
+    low.send(high, INTERACTIVE, *[b"under way"] * 10)
+    wire.run(0.001)
+    link.delay, link.loss = 0.01, 0.0
+    began = wire.now
+    low.sessions.ways_broken({b"another node...."}, wire.now)
+    wire.run(0.002)
+    assert low.session(high).counters.resent == resent
+    low.sessions.ways_broken({high.address}, wire.now)
+    wire.run_until(lambda: high.got[INTERACTIVE].count(b"under way") == 10, 5)
+    assert wire.now - began < 0.015
+    assert low.session(high).counters.resent == resent + 10
 
 
 def test_records_wait_for_no_resend_when_a_route_is_found() -> None:
@@ -325,7 +345,7 @@ def test_with_all_in_use_a_new_session_is_refused(monkeypatch: pytest.MonkeyPatc
 
 
 def test_all_sessions_together_have_at_most_256_mib_under_way() -> None:
-    assert share(0) == share(1) == share(256) == LIMIT
+    assert share(0) == share(1) == share(LIMIT_OF_ALL // LIMIT) == LIMIT
     assert all(share(count) * count <= LIMIT_OF_ALL for count in range(1, 5000))
 
 
@@ -335,7 +355,7 @@ def test_windows_are_shared_out_anew_when_a_session_opens(monkeypatch: pytest.Mo
     for other in others:
         middle.open(other)
         wire.run(1)
-        limits = [session.window.limit for session in middle.sessions.open_sessions()]
+        limits = [session.window.most for session in middle.sessions.open_sessions()]
         assert limits == [1000 // len(limits)] * len(limits)
 
 

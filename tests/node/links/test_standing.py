@@ -16,7 +16,7 @@ from firefly.errors import BadHandshake
 from firefly.keys import NodeKey
 from node.links import LinkError
 from node.links.race import HEAD_START
-from node.links.standing import BACK_OFF, EAGER, StandingLinks, in_order
+from node.links.standing import BACK_OFF, EAGER, STABLE, StandingLinks, in_order
 from tests.node.links.neighbours import WAIT, Neighbour, listening
 
 
@@ -165,6 +165,22 @@ async def test_two_standing_links_that_lead_to_one_node_settle_on_one_link(tmp_p
             dialler.manager.standing.keep([url], None)
         await settled(owner, dialler)
         assert {standing.state for standing in dialler.manager.standing.all} == {"up"}
+
+
+@pytest.mark.parametrize("certified", [True, False])
+async def test_a_link_that_was_of_use_is_dialled_anew_at_once_whatever_was_lost_before(
+    tmp_path: Path, clock: MockClock, certified: bool
+) -> None:
+    async with listening("memory", tmp_path, certifies=certified) as (owner, dialler):
+        standing = dialler.manager.standing.keep([owner.url], owner.key.public)
+        for number in range(1, 7):
+            await dialler.until(lambda count=number: len(dialler.ups) == count)
+            await trio.sleep(STABLE * 1.1)
+            owner.ups[-1].close("lost")
+        lost = trio.current_time()
+        await until(lambda: standing.state == "waiting")
+        await until(lambda: standing.state == "up")
+        assert (trio.current_time() - lost < 2 * BACK_OFF[0]) is certified
 
 
 async def settled(one: Neighbour, other: Neighbour) -> None:

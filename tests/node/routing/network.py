@@ -49,6 +49,7 @@ class Host:
         self.key = key_of(number)
         self.address = self.key.address
         self.changes = 0
+        self.broken: list[set[bytes]] = []
         self.restarts: list[tuple[bytes, bytes]] = []
         self.clones: list[bytes] = []
         self.pairs: list[tuple[End, int, bytes]] = []
@@ -60,6 +61,7 @@ class Host:
             MeshEvents(
                 ready=network.pump,
                 changed=self._changed,
+                broken=self.broken.append,
                 restarted=lambda address, instance, now: self.restarts.append((address, instance)),
                 cloned=self.clones.append,
                 pair=lambda link, step, body, now: self.pairs.append((link, step, body)),

@@ -6,7 +6,7 @@ from itertools import combinations, pairwise, permutations
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from node.routing.graph import Graph, graph_of, is_loop_free, shortest_paths
+from node.routing.graph import Graph, broken, graph_of, is_loop_free, shortest_paths
 from node.routing.record import Record, Relay
 
 NODES = [bytes([number]) * 16 for number in range(1, 7)]
@@ -61,6 +61,15 @@ def test_of_equal_paths_the_one_over_the_lower_last_hop_is_taken(graph: Graph) -
         best = min(candidates.values(), default=math.inf)
         last_hops = [path[-2] for path, cost in candidates.items() if cost == best]
         assert paths.parent.get(destination) == min(last_hops, default=None)
+
+
+@given(graphs(), graphs())
+def test_a_way_is_broken_if_one_of_its_edges_is_gone(before: Graph, after: Graph) -> None:
+    paths = shortest_paths(before, NODES[0])
+    found = broken(paths, after)
+    for destination in NODES[1:]:
+        steps = pairwise([NODES[0], *paths.to(destination)])
+        assert (destination in found) is any(two not in after.edges[one] for one, two in steps)
 
 
 @given(graphs(), st.randoms(use_true_random=False))

@@ -64,6 +64,25 @@ def test_the_cheaper_way_is_taken_and_a_lost_link_leads_to_the_other() -> None:
     assert_settled(network, 1, 2, 3, 4)
 
 
+def test_a_way_that_breaks_further_on_is_told_and_a_better_way_breaks_none() -> None:
+    network = Network()
+    for number in range(1, 6):
+        network.add(number)
+    for one, two in ((1, 2), (2, 3), (3, 4), (4, 5), (5, 1)):
+        network.connect(one, two)
+    network.run(1.0)
+    first, second, third = (network.hosts[number] for number in (1, 2, 3))
+    network.disconnect(2, 3)
+    network.run(0.1)
+    assert first.broken == [{third.address}]
+    assert first.hop_to(third) == 5
+    assert not second.broken  # it lost the link itself
+    network.connect(2, 3)
+    network.run(0.1)
+    assert first.hop_to(third) == 2
+    assert first.broken == [{third.address}]
+
+
 def test_a_loop_free_alternate_serves_at_once_and_nothing_else_does() -> None:
     square = Network()
     for number in range(1, 5):
