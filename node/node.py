@@ -94,6 +94,7 @@ class Node:
         self.http = Http(self.router.counters)
         self.links = LinkManager(key, self.instance, self.router, nursery, self, Ports(home.path, self.http))
         self.links.standing.failed = self._link_failed
+        self.links.standing.eager = self.peers.stuck
         self.timer.timed |= {self.mesh, self.peers.sessions}
         self.glow = Glow(self.peers, key.address, key.public)
 

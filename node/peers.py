@@ -12,6 +12,7 @@ from firefly.errors import GlowError, Interrupted, ProtocolError, Unreachable
 from firefly.keys import NodeKey
 from firefly.loopback import Loopback
 from firefly.outbox import BATCH
+from firefly.packet import BULK, INTERACTIVE
 from firefly.rpc import Conversation
 from firefly.runtime import Caller, Host, Workers
 from firefly.sessions import Sessions
@@ -118,6 +119,14 @@ class Peers:
     def busy(self, session: Any) -> bool:
         conversation = self._conversations.get(session)
         return conversation is not None and bool(conversation.calls or conversation.serving or conversation.exports)
+
+    def stuck(self) -> bool:
+        """Whether something for a node with a session waits for a path to it."""
+        return any(
+            self.router.mesh.next_hop(session.peer_address, None) is None
+            and (session.window.used or any(map(conversation.outbox.waiting, (INTERACTIVE, BULK))))
+            for session, conversation in self._conversations.items()
+        )
 
     # --- runtime.Network
 

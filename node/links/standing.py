@@ -23,6 +23,8 @@ log = logging.getLogger("node")
 BACK_OFF = 0.2, 30.0
 """Seconds before the first and, doubling, between later attempts, if nobody sets `links.retry`; each is shortened by up
 to a half at random."""
+EAGER = 3.0
+"""Seconds that a pause has at most while something waits for a path."""
 STABLE = 2.0
 """Seconds after which a certified link that ends is dialled again as if for the first time: its loss is another one
 than that which came before."""
@@ -87,10 +89,14 @@ class Standing:
         link = self.link
         return link is not None and link.certified and trio.current_time() - link.since > STABLE
 
-    async def pause(self, seconds: float) -> None:
-        self.next_attempt = trio.current_time() + seconds
+    async def pause(self, seconds: float, eager: Callable[[], bool]) -> None:
+        """Until the next attempt; every EAGER seconds it is asked whether that is to be made now."""
+        self.next_attempt = until = trio.current_time() + seconds
         with trio.CancelScope() as self._pause:
-            await trio.sleep(seconds)
+            while until > trio.current_time():
+                await trio.sleep(min(until - trio.current_time(), EAGER))
+                if eager():
+                    break
         self.next_attempt = None
 
     def hurry(self) -> None:
@@ -109,6 +115,8 @@ class StandingLinks:
         self._nursery = nursery
         self.all: list[Standing] = []
         self.longest_pause = BACK_OFF[1]
+        self.eager: Callable[[], bool] = lambda: False
+        """Whether something waits for a path, which a link may be."""
         self.failed: Callable[[str, str], None] = lambda url, reason: None
         """Hears why a standing link does not come about, each time that the reason is another one."""
 
@@ -147,7 +155,7 @@ class StandingLinks:
                 if standing.was_stable():
                     delay = BACK_OFF[0]
                 standing.link = None
-                await standing.pause(delay * random.uniform(0.5, 1.0))
+                await standing.pause(delay * random.uniform(0.5, 1.0), self.eager)
                 delay = min(delay * 2, self.longest_pause)
 
     async def _dial(self, standing: Standing) -> None:

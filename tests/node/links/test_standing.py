@@ -16,7 +16,7 @@ from firefly.errors import BadHandshake
 from firefly.keys import NodeKey
 from node.links import LinkError
 from node.links.race import HEAD_START
-from node.links.standing import BACK_OFF, STABLE, StandingLinks, in_order
+from node.links.standing import BACK_OFF, EAGER, STABLE, StandingLinks, in_order
 from tests.node.links.neighbours import WAIT, Neighbour, listening
 
 
@@ -106,6 +106,20 @@ async def test_hurry_and_new_addresses_end_the_pause(clock: MockClock) -> None:
         assert [url for url, _ in addresses.dialled[-2:]] == ["a", "b"]
         assert trio.current_time() - now < 1
         nursery.cancel_scope.cancel()
+
+
+async def test_pauses_are_short_while_something_waits_for_a_path(clock: MockClock) -> None:
+    addresses = Addresses(a=refuses)
+    waits = False
+    async with trio.open_nursery() as nursery:
+        links = StandingLinks(addresses.connect, [], nursery)
+        links.eager = lambda: waits
+        links.keep(["a"], None)
+        await until(lambda: len(addresses.dialled) == 12)  # the pause is 15 s at least now
+        waits, now = True, trio.current_time()
+        await until(lambda: len(addresses.dialled) == 16)
+        nursery.cancel_scope.cancel()
+    assert trio.current_time() - now == pytest.approx(4 * EAGER, abs=0.1)
 
 
 def test_ipv6_goes_first_and_nothing_twice() -> None:
