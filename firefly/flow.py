@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 from firefly.packet import BULK, INTERACTIVE
 
 if TYPE_CHECKING:
+    from firefly.detour import Way
     from firefly.session import Session
 
 CONTROL_LANE = 0
@@ -22,17 +23,22 @@ class Messages(Protocol):
 
 
 class Flow:
-    """A lane of a session as the queue of a link sees it."""
+    """A lane of a session as the queue of a link sees it. `way`: the detour that its packets take, if any."""
 
-    __slots__ = ("_pull", "destination", "lane", "priority", "session")
+    __slots__ = ("_pull", "destination", "lane", "priority", "session", "way")
 
     def __init__(self, session: Session, lane: int) -> None:
         self.session = session
         self.lane = lane
         self.destination = session.peer_address
+        self.way: Way | None = None
         self.priority = PRIORITIES[lane]
         self._pull = session.next_control if lane == CONTROL_LANE else session.next_record
 
     def next_packet(self, budget: int, now: float, link: object) -> bytes | None:
         """A whole packet, sealed now; None while there is nothing to send, or no room in the window."""
-        return self._pull(self.lane, now, link)
+        packet = self._pull(self.lane, now, link)
+        if self.way is None or packet is None:
+            return packet
+        self.session.detours.leaves(self.lane, packet, now)
+        return self.way.wrap(packet)

@@ -196,6 +196,11 @@ class Sending:
             return record
         return None
 
+    def is_newest(self, packet: bytes) -> bool:
+        """Whether it is the newest record, and was not sent again."""
+        record = self.in_flight.get(self.counter - 1)
+        return record is not None and record.packet is packet and not record.resent
+
     def first_missing(self) -> int:
         """The lowest counter that is not acknowledged."""
         for counter in self.in_flight:

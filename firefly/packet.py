@@ -14,7 +14,7 @@ import construct
 from firefly.errors import BadPacket
 
 VERSION = 1
-DATA, HANDSHAKE, TOPOLOGY, PROBE, UNREACHABLE = range(1, 6)
+DATA, HANDSHAKE, TOPOLOGY, PROBE, UNREACHABLE, DETOUR = range(1, 7)
 CONTROL, INTERACTIVE, BULK = range(3)
 """Priorities; interactive and bulk are also the numbers of a session's lanes."""
 HOP_LIMIT = 128

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 import struct
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -18,6 +19,9 @@ from cryptography.exceptions import InvalidTag
 from firefly.acknowledgement import MAX_REASON, Ack, Acknowledging, Close, Ping, decode_control, encode_control
 from firefly.agreement import Agreement
 from firefly.congestion import CongestionWindow
+from firefly.detour import Detours
+from firefly.detour import Keeper as DetourKeeper
+from firefly.doubt import Doubt
 from firefly.epochs import COUNTER_BITS, EPOCH_MASK, Opening, Sealing
 from firefly.errors import BadRecord, GlowError, Interrupted
 from firefly.flow import CONTROL_LANE, PRIORITIES, Flow, Messages
@@ -31,8 +35,6 @@ MAX_HELD = 8 * 2**20
 
 QUIET, LOST_AFTER, IDLE = 15.0, 60.0, 600.0
 """Seconds: without a word until a PING, owed until the session is lost, with nothing open until CLOSE."""
-DOUBT, ASK_AGAIN = 1.0, 0.25
-"""Seconds that a peer said to be without this session is asked, and between two PINGs of these."""
 
 HEAD = struct.Struct(">BBBBI32sIQ")
 """Packet header (firefly/packet.py) with both addresses in one, and the session's prefix."""
@@ -47,11 +49,10 @@ _FIRST_BYTE = VERSION << 4 | DATA
 _ADDED = HEAD_SIZE - HEADER_SIZE + TAG_SIZE
 
 
-class Keeper(Protocol):
+class Keeper(DetourKeeper, Protocol):
     """What a session needs of `Sessions`."""
 
     def ready(self, flow: Flow) -> None: ...
-    def due(self, at: float) -> None: ...
     def received(self, session: Session, lane: int, plaintext: bytes) -> None: ...
     def busy(self, session: Session) -> bool: ...
     def ended(self, session: Session, error: GlowError | None) -> None: ...
@@ -61,11 +62,13 @@ class Keeper(Protocol):
 
 @dataclass(slots=True)
 class Counters:
-    """Packets of a session. `forged`: did not open; `refused`: above a gap, and no room for it."""
+    """Packets of a session. `forged`: did not open; `refused`: above a gap, and no room for it; `in_vain`: sent again,
+    though the peer, as it says, had them."""
 
     sent: int = 0
     received: int = 0
     resent: int = 0
+    in_vain: int = 0
     duplicates: int = 0
     refused: int = 0
     forged: int = 0
@@ -97,15 +100,16 @@ class Session:
         self._epoch_began = {INTERACTIVE: 0, BULK: 0}
         self._control_counter = 0
         self._control_seen = -1
-        self._in_vain = 0
         self._control_quote = b""
         self._ping = False
         self._hop: object = None
         self._close: str | None = None
         self._heard = self._asked = self._active = now
-        self._owed_since = self._doubted_since = self._doubt_at = math.inf
+        self._owed_since = math.inf
+        self._doubt = Doubt(self._send_ping, keeper.due)
         control, interactive, bulk = (Flow(self, lane) for lane in (CONTROL_LANE, INTERACTIVE, BULK))
         self.flows = (control, interactive, bulk)
+        self.detours = Detours(self, keeper, self._sending)
         self._acks = Acknowledging(keeper.due, lambda: keeper.ready(control), now)
         keeper.due(now + QUIET)
 
@@ -219,6 +223,11 @@ class Session:
         """An ACK is due at once."""
         self._acks.want()
 
+    def asked_again(self, now: float) -> None:
+        """The peer repeats the last step of its handshake: no ACK has reached it."""
+        self.detours.duplicate(self._heard, now)
+        self._acks.want()
+
     def _send_ping(self) -> None:
         self._ping = True
         self._keeper.ready(self.flows[CONTROL_LANE])
@@ -270,6 +279,7 @@ class Session:
         elif counter < receiving.wanted or counter in receiving.held:
             self.counters.duplicates += 1
             self._acks.duplicates += 1
+            self.detours.duplicate(self._heard, now)
         else:
             self.counters.refused += 1
         self._acks.want()
@@ -317,7 +327,7 @@ class Session:
         """Raises BadRecord for an ACK of what was never sent."""
         window, before = self.window, self.window.used
         newest_at, delay = -math.inf, ack.delay / 1e6
-        in_vain, self._in_vain = ack.duplicates > self._in_vain, ack.duplicates
+        in_vain, self.counters.in_vain = ack.duplicates > self.counters.in_vain, ack.duplicates
         for lane, wanted, ranges in ack.lanes:
             sending = self._sending[lane]
             if not sending.allows(wanted, ranges):
@@ -349,7 +359,7 @@ class Session:
 
     def next_deadline(self) -> float:
         """When `on_timer` is due. What makes it come closer tells the keeper so."""
-        deadline = min(self._acks.at, self._doubt_at, max(self._heard, self._asked) + QUIET)
+        deadline = min(self._acks.at, self._doubt.at, self.detours.at, max(self._heard, self._asked) + QUIET)
         if self._owed_since < math.inf:
             deadline = min(deadline, max(self._owed_since, self._heard) + LOST_AFTER)
             for sending in self._sending.values():
@@ -361,9 +371,11 @@ class Session:
     def on_timer(self, now: float) -> None:
         if self._acks.at <= now:
             self._acks.want()
-        if self._doubt_at <= now:
-            self._ask_again(now)
+        if self._doubt.at <= now and self._doubt.confirmed(self._heard, now):
+            self._keeper.renew(self, now)
         self._resend_late(now)
+        if self.detours.at <= now:
+            self.detours.on_timer(now)
         if max(self._owed_since, self._heard) + LOST_AFTER <= now:
             self.lose(Interrupted("the other node was not heard for 60 s", hint="`glow status` shows what is linked"))
         elif max(self._heard, self._asked) + QUIET <= now:
@@ -377,6 +389,7 @@ class Session:
                 round_trip.back_off()
                 if round_trip.silent:
                     self.window.begin_slowly(now)
+                    self.detours.silent(now)
 
     def _check(self, now: float) -> None:
         """Nothing was heard for 15 s: asks, if anything is open; has the session end after 10 min if nothing is."""
@@ -396,14 +409,20 @@ class Session:
         self._keeper.due(self.next_deadline())
         self.announce()
 
-    def route_changed(self, hop: object, now: float) -> None:
-        """`hop` is where packets leave now, None if nowhere: the waits so far say nothing about a new path."""
-        before, self._hop = self._hop, hop
-        if hop is not None and hop is not before:
-            for sending in self._sending.values():
-                sending.round_trip.path_changed()
-            self.window.restart(now)
-            self._keeper.due(self.next_deadline())
+    def route_changed(self, hop_of: Callable[[bytes], object], now: float) -> None:
+        """`hop_of` tells where packets leave now, None if nowhere: the waits so far say nothing about a new path."""
+        if self.detours.way is not None:
+            self.detours.routes_changed(hop_of, now)
+        before, self._hop = self._hop, hop_of(self.flows[CONTROL_LANE].destination)
+        if self._hop is not None and self._hop is not before:
+            self.path_changed(now)
+
+    def path_changed(self, now: float) -> None:
+        """Nothing is known about the path on which packets are now."""
+        for sending in self._sending.values():
+            sending.round_trip.path_changed()
+        self.window.restart(now)
+        self._keeper.due(self.next_deadline())
 
     # --- whether the peer has the session
 
@@ -420,20 +439,7 @@ class Session:
 
     def doubt(self, now: float) -> None:
         """Somebody, maybe a liar, says that the peer does not know this session: asks the peer."""
-        if self._doubt_at == math.inf:
-            self._doubted_since = now
-            self._ask_again(now)
-
-    def _ask_again(self, now: float) -> None:
-        if self._heard > self._doubted_since:
-            self._doubt_at = math.inf
-        elif now >= self._doubted_since + DOUBT:
-            self._doubt_at = math.inf
-            self._keeper.renew(self, now)
-        else:
-            self._doubt_at = now + ASK_AGAIN
-            self._keeper.due(self._doubt_at)
-            self._send_ping()
+        self._doubt.begin(self._heard, now)
 
     # --- the end
 

@@ -14,13 +14,14 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from copy import copy
 from enum import Enum, auto
 from typing import Protocol
 
 from firefly.address import address_of
 from firefly.agreement import Agreement
+from firefly.detour import Search, Way, Ways
 from firefly.errors import BadHandshake
 from firefly.hello import choose_cipher, decode_hello, encode_hello
 from firefly.keys import NodeKey
@@ -54,7 +55,8 @@ class State(Enum):
 class Owner(Protocol):
     """What the handshakes need of `Sessions`."""
 
-    def send(self, packet: bytes) -> None: ...
+    def ways(self, peer: bytes, suspicion: Mapping[bytes, int], now: float) -> Way | None: ...
+    def send(self, packet: bytes, way: Way | None = None) -> None: ...
     def due(self, at: float) -> None: ...
     def taken(self, index: int) -> bool: ...
     def agreed(self, handshake: Handshake, agreement: Agreement, now: float) -> Session: ...
@@ -62,9 +64,14 @@ class Owner(Protocol):
 
 
 class Handshake:
-    """One of them. `packet` is what is repeated, `question` the payload of a step 1, `heard` that of a step 2 or 3."""
+    """One of them. `packet` is what is repeated, `question` the payload of a step 1, `heard` that of a step 2 or 3.
 
-    def __init__(self, key: NodeKey, peer: bytes, index: int, initiator: bool, now: float, random: Random) -> None:
+    `search`: for the ways that repetitions take beside the plain path, as it may lead through one who swallows packets.
+    """
+
+    def __init__(
+        self, key: NodeKey, peer: bytes, index: int, initiator: bool, now: float, random: Random, ways: Ways
+    ) -> None:
         self.key = key
         self.peer_address = peer
         self.index = index
@@ -76,8 +83,9 @@ class Handshake:
         self.packet = self.question = self.heard = b""
         self.began = self.until = now
         self.repeat_at = math.inf
-        self.repeats = 0
+        self.repeats = self.answers = 0
         self.hop: object = None
+        self.search = Search(peer, ways)
         addresses = key.address + peer if initiator else peer + key.address
         self._noise = HandshakeXX(key, PROLOGUE + addresses, initiator, random)
 
@@ -99,10 +107,25 @@ class Handshake:
         self.repeat_at = now + min(REPEAT * 2**self.repeats, MAX_REPEAT)
         return self.packet
 
-    def renewed(self, now: float) -> bytes:
+    def renewed(self, now: float, ways: Ways) -> bytes:
         """The same as the first of its repetitions: there is a new path."""
         self.repeats = 0
+        self.search = Search(self.peer_address, ways)
         return self.repeat(now)
+
+    def other_way(self, now: float) -> Way | None:
+        """What a repetition takes beside the plain path: each detour twice, as the peer may answer by the plain one."""
+        if self.session is None:
+            return self.search.next(now) if self.repeats % 2 else self.search.way
+        if self.repeats and self.repeats % 2 == 0:
+            self.session.detours.suspect(now)
+        return self.session.detours.way
+
+    def way_of_answer(self, now: float) -> Way | None:
+        """That of the answer to a step that has come again: the plain path and detours in turn."""
+        if self.answers % 2 == 0:
+            return None
+        return self.search.next(now) if self.session is None else self.session.detours.way
 
     def read_question(self, payload: bytes, peer_index: int) -> None:
         """Takes step 1. Raises BadHandshake."""
@@ -164,7 +187,7 @@ class Handshakes:
 
     def begin(self, peer: bytes, expected: bytes | None, now: float) -> None:
         """Sends step 1. `expected`: the key that must answer, if it is known."""
-        handshake = Handshake(self._key, peer, self._new_index(), True, now, self._random)
+        handshake = Handshake(self._key, peer, self._new_index(), True, now, self._random, self._owner.ways)
         handshake.expected = expected
         self._owner.send(handshake.write(1, _PADDING, now))
         self._calling[peer] = self._by_index[handshake.index] = handshake
@@ -184,7 +207,7 @@ class Handshakes:
         if handshake is None or handshake.peer_address != source:
             self._counters["stray_handshakes"] += 1
         elif payload == handshake.heard:
-            self._repeat_answer(handshake)
+            self._repeat_answer(handshake, now)
         elif step == 2 and handshake.state is State.CALLING:
             self._receive_answer(handshake, payload, sender, now)
         elif step == 3 and handshake.state is State.ANSWERING and sender == handshake.peer_index:
@@ -192,11 +215,14 @@ class Handshakes:
         else:
             self._counters["stray_handshakes"] += 1
 
-    def _repeat_answer(self, handshake: Handshake) -> None:
-        if handshake.state is not State.DONE:
-            self._owner.send(handshake.packet)
-        elif handshake.session is not None:
-            handshake.session.acknowledge()
+    def _repeat_answer(self, handshake: Handshake, now: float) -> None:
+        """A step has come again: no answer has reached the peer."""
+        if handshake.state is State.DONE:
+            if handshake.session is not None:
+                handshake.session.asked_again(now)
+        else:
+            handshake.answers += 1
+            self._owner.send(handshake.packet, handshake.way_of_answer(now))
 
     def _receive_question(self, source: bytes, sender: int, payload: bytes, now: float, arrival: object) -> None:
         if not self._questions.allows(arrival, now):
@@ -204,7 +230,7 @@ class Handshakes:
             return
         known = self._answering.get((source, payload))
         if known is not None:
-            self._owner.send(known.packet)
+            self._repeat_answer(known, now)
             return
         if source in self._calling and self._key.address < source:
             self._counters["collisions"] += 1  # ours goes on; the peer answers it
@@ -214,7 +240,7 @@ class Handshakes:
         self._answer(source, sender, payload, now, arrival)
 
     def _answer(self, source: bytes, sender: int, payload: bytes, now: float, arrival: object) -> None:
-        handshake = Handshake(self._key, source, self._new_index(), False, now, self._random)
+        handshake = Handshake(self._key, source, self._new_index(), False, now, self._random, self._owner.ways)
         handshake.arrival = arrival
         handshake.read_question(payload, sender)
         packet = handshake.write(2, self._hello, now)
@@ -237,10 +263,11 @@ class Handshakes:
     def _receive_answer(self, handshake: Handshake, payload: bytes, sender: int, now: float) -> None:
         hello = handshake.read_hello(payload, sender)
         waited = now - handshake.began if not handshake.repeats else None
-        self._owner.send(handshake.write(3, self._hello, now))
+        handshake.write(3, self._hello, now)
         handshake.state = State.FINISHED
-        self._owner.due(handshake.repeat_at)
         self._agree(handshake, hello, waited, now)
+        self._send(handshake, now)
+        self._owner.due(handshake.repeat_at)
 
     def _receive_last(self, handshake: Handshake, payload: bytes, sender: int, now: float) -> None:
         hello = handshake.read_hello(payload, sender)
@@ -251,6 +278,7 @@ class Handshakes:
 
     def _agree(self, handshake: Handshake, hello: tuple[bytes, bytes, int], waited: float | None, now: float) -> None:
         session = handshake.session = self._owner.agreed(handshake, handshake.agree(*hello), now)
+        session.detours.begin(handshake.search, now)
         if waited is not None:
             session.answered(waited)
 
@@ -280,8 +308,15 @@ class Handshakes:
         for handshake in [other for other in self._by_index.values() if other.initiator]:
             before, handshake.hop = handshake.hop, hop_of(handshake.peer_address)
             if handshake.hop is not None and handshake.hop is not before:
-                self._owner.send(handshake.renewed(now))
+                self._owner.send(handshake.renewed(now, self._owner.ways))
                 self._owner.due(handshake.repeat_at)
+
+    def _send(self, handshake: Handshake, now: float) -> None:
+        """Sends a step of an initiator by the plain path, and by a detour if it is not the first time."""
+        self._owner.send(handshake.packet)
+        way = handshake.other_way(now)
+        if way is not None:
+            self._owner.send(handshake.packet, way)
 
     def _new_index(self) -> int:
         while True:
@@ -300,4 +335,5 @@ class Handshakes:
                 self.forget(handshake)
                 self._owner.given_up(handshake)
             elif now >= handshake.repeat_at:
-                self._owner.send(handshake.repeat(now))
+                handshake.repeat(now)
+                self._send(handshake, now)

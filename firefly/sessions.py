@@ -9,11 +9,12 @@ from __future__ import annotations
 import math
 import os
 from collections import Counter, deque
-from collections.abc import Callable, Collection, Hashable
+from collections.abc import Callable, Collection, Hashable, Mapping
 from typing import Protocol
 
 from firefly.agreement import Agreement
 from firefly.congestion import CongestionWindow, share
+from firefly.detour import Way
 from firefly.errors import BadHandshake, BadPacket, GlowError, Interrupted
 from firefly.flow import Flow, Messages
 from firefly.keys import NodeKey
@@ -39,6 +40,8 @@ MAX_SESSIONS = 4096
 HELD_BY_ALL = 128 * 2**20
 """Bytes that all sessions together keep above gaps."""
 UNKNOWN_PER_SECOND = 100
+SEARCHES_PER_SECOND = 20
+"""For ways round nodes that may swallow packets: each costs about two computations of all routes."""
 MAX_FLOWS = 1024
 """Peers for whom packets without a session may wait."""
 _PREFIX_END = HEADER_SIZE + SESSION_PREFIX.size
@@ -69,8 +72,9 @@ class PacketFlow:
 
     priority = INTERACTIVE
 
-    def __init__(self, destination: bytes) -> None:
+    def __init__(self, destination: bytes, way: Way | None = None) -> None:
         self.destination = destination
+        self.way = way
         self.packets: deque[bytes] = deque(maxlen=8)
 
     def next_packet(self, budget: int, now: float, link: object) -> bytes | None:
@@ -80,7 +84,9 @@ class PacketFlow:
 class Sessions:
     """See the module. `ready(flow)` announces a flow to the links; `random` gives n bytes.
 
-    A driver that cannot ask `next_deadline` after every step sets `earlier`, which hears of each that comes closer.
+    A driver that cannot ask `next_deadline` after every step sets `earlier`, which hears of each that comes closer. One
+    that knows the mesh sets `find_way`, which gives the best way by nodes that are suspected the least, and `moved`,
+    which hears that flows have other destinations than before.
     """
 
     def __init__(
@@ -96,6 +102,8 @@ class Sessions:
         self.received = owner.received
         self.busy = owner.busy
         self.earlier: Callable[[float], None] = lambda deadline: None
+        self.find_way: Callable[[bytes, Mapping[bytes, int]], Way | None] = lambda peer, suspicion: None
+        self.moved: Callable[[], None] = lambda: None
         self.counters: Counter[str] = Counter()
         self._owner = owner
         self._address = key.address
@@ -104,8 +112,9 @@ class Sessions:
         self._by_peer: dict[bytes, Session] = {}
         self._handshakes = Handshakes(key, instance, self, random, self.counters)
         self._held = Room(HELD_BY_ALL)
-        self._flows: dict[bytes, PacketFlow] = {}
+        self._flows: dict[tuple[bytes, bool], PacketFlow] = {}
         self._unknown = Rate(UNKNOWN_PER_SECOND)
+        self._searches = Rate(SEARCHES_PER_SECOND)
 
     # --- asked by the node
 
@@ -141,7 +150,7 @@ class Sessions:
         """Packets leave by other links than before, or can leave again: `hop_of(address)` tells by which, or None."""
         self._handshakes.route_changed(hop_of, now)
         for session in self._by_index.values():
-            session.route_changed(hop_of(session.peer_address), now)
+            session.route_changed(hop_of, now)
 
     def peer_restarted(self, peer_address: bytes, instance: bytes, now: float) -> None:
         """A newer record of a node names another instance: the session with the old one is gone."""
@@ -214,16 +223,26 @@ class Sessions:
             self.counters["hints"] += 1
             session.doubt(now)
 
-    def send(self, packet: bytes) -> None:
-        """Sends a packet that belongs to no session."""
+    def send(self, packet: bytes, way: Way | None = None) -> None:
+        """Sends a packet that belongs to no session, or by another way than its session."""
         destination = packet[8:24]
-        flow = self._flows.pop(destination, None) or PacketFlow(destination)
-        self._flows[destination] = flow
+        if way is not None:
+            destination, packet = way.first(destination), way.wrap(packet)
+        key = destination, way is not None
+        flow = self._flows.pop(key, None) or PacketFlow(destination, way)
+        self._flows[key] = flow
         if len(self._flows) > MAX_FLOWS:
             self._flows.pop(next(iter(self._flows))).packets.clear()
         if packet not in flow.packets:  # a repetition, while nothing can leave
             flow.packets.append(packet)
         self.ready(flow)
+
+    def ways(self, peer: bytes, suspicion: Mapping[bytes, int], now: float) -> Way | None:
+        """See `firefly.detour.Ways`."""
+        if suspicion and not self._searches.allows(None, now):
+            self.counters["searches_refused"] += 1
+            return None
+        return self.find_way(peer, suspicion)
 
     # --- owner of the handshakes
 

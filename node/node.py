@@ -91,6 +91,7 @@ class Node:
         self.peers.resources_changed = self.describe_soon
         self.router.sessions = self.peers.sessions
         self.peers.sessions.earlier = self.timer.arm_at
+        self.peers.sessions.find_way = self.mesh.way
         self.http = Http(self.router.counters)
         self.links = LinkManager(key, self.instance, self.router, nursery, self, Ports(home.path, self.http))
         self.links.standing.failed = self._link_failed

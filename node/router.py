@@ -11,10 +11,12 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, Protocol
 
+from firefly.detour import unwrap
 from firefly.errors import BadPacket
 from firefly.packet import (
     CONTROL,
     DATA,
+    DETOUR,
     HANDSHAKE,
     HEADER,
     HEADER_SIZE,
@@ -53,6 +55,7 @@ class Mesh(Protocol):
     """What the router needs of the routing core (node/routing)."""
 
     def next_hop(self, destination: bytes, arrival: Any) -> Any: ...
+    def begin_leg(self, destination: bytes, arrival: Any) -> Any: ...
     def receive_topology(self, link: Any, payload: bytes, now: float) -> None: ...
 
 
@@ -79,7 +82,8 @@ class Router:
 
     def ready(self, flow: Any) -> None:
         """A lane of a local session has something to send."""
-        link = self.mesh.next_hop(flow.destination, None)
+        find = self.mesh.next_hop if flow.way is None else self.mesh.begin_leg
+        link = find(flow.destination, None)
         if link is None:
             if not isinstance(flow, PacketFlow):  # handshakes are repeated, and strangers cannot make us keep more
                 self._waiting.setdefault(flow.destination, set()).add(flow)
@@ -88,14 +92,18 @@ class Router:
         self._touched.add(link)
 
     def routes_changed(self) -> None:
-        """Gives what waits for a route, or in the queue of a link that leads nowhere now, to the right link."""
+        """Gives what waits for a route, or in the queue of a wrong link, to the right link."""
         waiting, self._waiting = self._waiting, {}
         for flows in waiting.values():
             for flow in flows:
                 self.ready(flow)
+        self.moved()
+        self.flush()
+
+    def moved(self) -> None:
+        """Gives what waits in the queue of a link that leads elsewhere, or nowhere, to the right link."""
         for link in list(self.links):
             self._withdraw(link, partial(self._leads_by, link))
-        self.flush()
 
     def _leads_by(self, link: Any, destination: bytes, arrival: Any) -> bool:
         return self.mesh.next_hop(destination, arrival) is link
@@ -178,13 +186,27 @@ class Router:
     def _deliver(self, link: Link, kind: int, packet: bytes, now: float) -> None:
         if kind in (DATA, HANDSHAKE, UNREACHABLE):
             self.sessions.receive(packet, now, link)
+        elif kind == DETOUR:
+            self._unwrap(packet, link)
         else:
             self.counters["unknown_kind"] += 1
 
+    def _unwrap(self, packet: bytes, arrival: Any) -> None:
+        """This node is a waypoint: what is inside goes on as if the link of arrival had brought it."""
+        try:
+            inner = unwrap(packet)
+        except BadPacket:  # its source's fault, who need not be the neighbour
+            self.counters["bad_detours"] += 1
+            return
+        self.counters["waypoint"] += 1
+        self._send_on(inner, arrival, self.mesh.begin_leg(inner[8:24], arrival))
+
     def _forward(self, packet: bytes, arrival: Any) -> None:
-        destination = packet[8:24]
-        onward = self.mesh.next_hop(destination, arrival)
-        if onward is None or onward is arrival:
+        onward = self.mesh.next_hop(packet[8:24], arrival)
+        self._send_on(packet, arrival, onward if onward is not arrival else None)
+
+    def _send_on(self, packet: bytes, arrival: Any, onward: Any) -> None:
+        if onward is None:
             self.counters["no_route"] += 1
             if arrival in self.links:
                 self._unreachable(arrival, UnreachableReason.NO_ROUTE, packet, self._clock())

@@ -9,6 +9,7 @@ simulator. From the outside in:
     statements  the store, and what a kind of statement has to answer
     linkstate   link-state records as such a kind; record: their wire form; origin: when to send our own
     area        one namespace: records, neighbours, routes; graph: shortest paths as pure functions; neighbour: links
+    waypoints   ways round nodes that swallow packets
 
 Liveness and cost of links are measured in `node/liveness.py`; `node/queues.py` says who may send next. The contract is
 docs/concepts/wire.md, sections 1 to 3.

@@ -7,11 +7,13 @@ that does not know yet. Source: docs/concepts/wire.md, section 3.
 """
 
 import math
-from collections.abc import Hashable
+from collections.abc import Hashable, Mapping
 
+from firefly.detour import Way
 from node.routing.graph import Graph, Paths, broken, graph_of, is_loop_free, shortest_paths
 from node.routing.neighbour import Neighbour
 from node.routing.record import Record
+from node.routing.waypoints import find_way
 
 Routes = dict[bytes, tuple[int, Hashable]]  # destination -> distance in µs, link
 
@@ -85,6 +87,10 @@ class Area:
         if stranded:
             self._bridge(stranded, routes)
         return routes
+
+    def way(self, destination: bytes, suspicion: Mapping[bytes, int]) -> Way | None:
+        """The best way by nodes that are suspected the least."""
+        return find_way(self._graph, self.paths, destination, suspicion)
 
     def costs(self) -> dict[bytes, int]:
         """The cost of each live neighbour in µs."""

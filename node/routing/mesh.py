@@ -9,6 +9,7 @@ from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from firefly.address import address_of
+from firefly.detour import Way
 from firefly.keys import NodeKey
 from firefly.packet import CONTROL, TOPOLOGY, pack_header
 from node.routing.area import Area, Routes
@@ -191,6 +192,24 @@ class Mesh:
         """
         table = self._tables.get(arrival)
         return table.get(destination) if table is not None else None
+
+    def begin_leg(self, destination: bytes, arrival: Hashable = None) -> Hashable | None:
+        """As `next_hop`, for the beginning of a leg of a detour: to a neighbour by the link to it, however costly.
+
+        So each edge can be a leg, and there is a detour wherever there is a path.
+        """
+        if arrival in self._tables:
+            namespaces = self.areas if arrival is None else self._links[arrival].namespaces
+            for namespace in sorted(namespaces):
+                neighbour = self.areas[namespace].neighbours.get(destination)
+                if neighbour is not None:
+                    return neighbour.link
+        return self.next_hop(destination, arrival)
+
+    def way(self, destination: bytes, suspicion: Mapping[bytes, int]) -> Way | None:
+        """The best way by nodes that are suspected the least; None if there is none. See `firefly/detour.py`."""
+        best = self._best(destination)
+        return best.area.way(destination, suspicion) if best is not None else None
 
     def path(self, destination: bytes) -> list[bytes]:
         """The addresses on the way, ours not included, the destination last; empty if it is unreachable."""

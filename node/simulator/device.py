@@ -76,6 +76,7 @@ class Device:
         self.mesh = Mesh(self.key, instance, lambda *_: Standing.CERTIFIED, events_of_mesh, random.random)
         self.sessions = Sessions(self.key, instance, self, ready=self.router.ready, random=random.randbytes)
         self.sessions.earlier = self._arm_at
+        self.sessions.moved, self.sessions.find_way = self.router.moved, self.mesh.way
         self.router.mesh, self.router.sessions = self.mesh, self.sessions
         self.mesh.join(NAMESPACE, 1 + int(events.now * 1000), events.now)
         self._events = events

@@ -62,6 +62,7 @@ class World:
     def __init__(self) -> None:
         self.near, self.far = FakeLink(NEAR), FakeLink(b"r" * 16)
         self.routes: dict[bytes, Any] = {NEAR: self.near, FAR: self.far}
+        self.direct: dict[bytes, Any] = {}
         self.topology: list[bytes] = []
         self.arrived: list[bytes] = []
         self.now = 0.0
@@ -72,6 +73,9 @@ class World:
 
     def next_hop(self, destination: bytes, arrival: Any) -> Any:
         return self.routes.get(destination)
+
+    def begin_leg(self, destination: bytes, arrival: Any) -> Any:
+        return self.direct.get(destination) or self.routes.get(destination)
 
     def receive_topology(self, link: Any, payload: bytes, now: float) -> None:
         self.topology.append(payload)
@@ -198,6 +202,7 @@ class Flow:
     """A lane of a session of this node."""
 
     priority = INTERACTIVE
+    way: Any = None
 
     def __init__(self, destination: bytes, *payloads: bytes) -> None:
         self.destination = destination
