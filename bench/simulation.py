@@ -17,7 +17,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from bench import congestion
+from bench import congestion, hostile
 from node.simulator import generators
 from node.simulator.report import Report
 from node.simulator.scenario import Change, LinkEntry, Part, Scenario
@@ -140,6 +140,8 @@ ROWS = (
         "at least 99 % answered",
         of(lambda: [generators.churn(100, 0.02, 120.0, Random(SEED))], answered(0.99)),
     ),
+    Row("a liar that claims edges to everyone, 11 graphs", "no more transit than if it were honest", hostile.liar),
+    Row("a dropper, 11 graphs", "all answered within 5 s where a path leads round it", hostile.dropper),
     Row(
         "bulk fills a link, calls beside it",
         "p99 of calls under 3 times that of an idle link and 10 ms",

@@ -44,7 +44,9 @@ class _Link:
 
 
 @dataclass(slots=True)
-class _Membership:
+class Membership:
+    """This node in one namespace."""
+
     area: Area
     origin: Origin
     routes: Routes = field(default_factory=dict)
@@ -70,7 +72,7 @@ class Mesh:
         self._events = events
         self._random = random
         self._relay = relay
-        self._memberships: dict[bytes, _Membership] = {}
+        self._memberships: dict[bytes, Membership] = {}
         self._links: dict[Hashable, _Link] = {}
         self._tables: dict[Hashable, Mapping[bytes, Hashable]] = {None: {}}
         records = LinkStateRecords(key.address, self.areas, certified, self._own_heard, events.restarted)
@@ -82,7 +84,7 @@ class Mesh:
         """Take part in a namespace. `sequence`: max(last one stored + 1, Unix time in ms)."""
         self.areas[namespace] = Area(namespace, self._key.address)
         origin = Origin(sequence, self._instance, now, self._random)
-        self._memberships[namespace] = _Membership(self.areas[namespace], origin)
+        self._memberships[namespace] = Membership(self.areas[namespace], origin)
 
     def link_up(
         self, link: Hashable, peer_key: bytes, namespaces: Iterable[bytes], now: float, cost: int | None = None
@@ -225,7 +227,7 @@ class Mesh:
         """The last sequence number used, to be stored."""
         return self._memberships[namespace].origin.sequence
 
-    def _best(self, destination: bytes) -> _Membership | None:
+    def _best(self, destination: bytes) -> Membership | None:
         candidates = [
             (membership.routes[destination][0], namespace)
             for namespace, membership in self._memberships.items()
@@ -243,7 +245,7 @@ class Mesh:
             self._events.cloned(record.instance)
         return False
 
-    def _publish(self, namespace: bytes, membership: _Membership, now: float) -> None:
+    def _publish(self, namespace: bytes, membership: Membership, now: float) -> None:
         costs = membership.area.costs()
         extra = RELUCTANT_COST if self._relay is Relay.RELUCTANT else 0
         nearest = sorted((cost, address) for address, cost in costs.items())[:NEIGHBOURS]

@@ -6,6 +6,7 @@ rpc. Made up are only the time, the wires between the nodes, and who is certifie
     events      what happens when; virtual time
     wire        two ends of a link: delay and bandwidth
     device      a node's real parts, wired
+    behaviour   nodes that drop what they should forward, or lie about their edges
     trails      which nodes each packet has visited
     world       the graph as it really is, and how it changes
     scenario    a scenario's JSON; generators: graphs to order; named: either, as the command line names it

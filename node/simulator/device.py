@@ -18,8 +18,8 @@ from firefly.packet import INTERACTIVE
 from firefly.rpc import Conversation
 from firefly.runtime.network import RETRIES
 from firefly.sessions import Sessions
-from node.router import Router
-from node.routing import Mesh, MeshEvents, Relay, Standing, TopologyFlow
+from node.routing import MeshEvents, Relay, Standing, TopologyFlow
+from node.simulator.behaviour import Behaviour, Routing, Switch
 from node.simulator.events import Events
 from node.simulator.trails import Trails
 from node.simulator.wire import End
@@ -65,7 +65,7 @@ class Device:
         self.key = NodeKey(random.randbytes(32))
         self.alive = True
         self.trails = trails
-        self.router = Router(self.key.address, lambda: events.now)
+        self.router = Switch(self.key.address, lambda: events.now)
         events_of_mesh = MeshEvents(
             ready=self._topology_ready,
             changed=partial(self._routes_changed, changed),
@@ -73,7 +73,7 @@ class Device:
             restarted=lambda address, instance, now: self.sessions.peer_restarted(address, instance, now),
         )
         instance = random.randbytes(8)
-        self.mesh = Mesh(self.key, instance, lambda *_: Standing.CERTIFIED, events_of_mesh, random.random)
+        self.mesh = Routing(self.key, instance, lambda *_: Standing.CERTIFIED, events_of_mesh, random.random)
         self.sessions = Sessions(self.key, instance, self, ready=self.router.ready, random=random.randbytes)
         self.sessions.earlier = self._arm_at
         self.sessions.moved, self.sessions.find_way = self.router.moved, self.mesh.way
@@ -96,6 +96,12 @@ class Device:
 
     def set_relay(self, relay: Relay) -> None:
         self.mesh.set_relay(relay, self._events.now)
+        self.settle()
+
+    def behave(self, behaviour: Behaviour | None) -> None:
+        """From now on; None: as it should."""
+        self.router.drops, self.mesh.lies = behaviour == "drops", behaviour == "lies"
+        self.mesh.claim(self._events.now)
         self.settle()
 
     # --- links

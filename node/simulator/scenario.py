@@ -1,11 +1,13 @@
 """A scenario as JSON.
 
-    {"nodes": [{"id": …}], "links": [{"source": …, "target": …, "latency_ms": 1, "bandwidth_mbit": …}],
-     "duration": seconds, "silent": true|false,
+    {"nodes": [{"id": …, "behaviour": "drops"|"lies"}], "duration": seconds, "silent": true|false,
+     "links": [{"source": …, "target": …, "latency_ms": 1, "bandwidth_mbit": …}],
      "changes": [{"at": s, "add"|"remove": {"nodes"|"links": […]}} | {"at": s, "graph": {"links": […]}}]}
 
 All but `links` is optional; nodes that only links name are nodes, too. A `graph` replaces all links. `silent`: links
-vanish without notice, else both ends are told. What else stands there, positions for example, is ignored.
+vanish without notice, else both ends are told. `behaviour`: of certified nodes that do not do what they should
+(`behaviour.py`); a change that adds a node which is there sets it anew. What else stands there, positions for example,
+is ignored.
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ from pathlib import Path
 import msgspec
 
 from firefly.errors import GlowError
+from node.simulator.behaviour import Behaviour
 
 MAX_FILE = 64 * 2**20
 MAX_NODES, MAX_LINKS, MAX_CHANGES = 4096, 65_536, 100_000
@@ -30,6 +33,7 @@ class BadScenario(GlowError):
 
 class NodeEntry(msgspec.Struct, frozen=True):
     id: str | int
+    behaviour: Behaviour | None = None
 
 
 class LinkEntry(msgspec.Struct, frozen=True):

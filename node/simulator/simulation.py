@@ -41,7 +41,7 @@ class Simulation:
         self.world = World(self.events, self._random, self.trails, scenario.silent, self._routes_changed)
         self._pings: list[Ping] = []
         self._settled: list[Settled] = []
-        self._graphs: list[tuple[float, dict[str, int]]] = []
+        self._graphs: list[tuple[float, dict[str, set[str]]]] = []
         self._looking = False
         self._idle = 0.0, 0
         self._resolution = 0.0
@@ -72,7 +72,7 @@ class Simulation:
         self._graph_changed()
 
     def _graph_changed(self) -> None:
-        self._graphs.append((self.events.now, self.world.components()))
+        self._graphs.append((self.events.now, self.world.reach()))
         self._settled.append(Settled(self.events.now))
         self._note("change")
         self._routes_changed()
@@ -118,14 +118,13 @@ class Simulation:
     # --- what came out
 
     def _counts(self, ping: Ping) -> bool:
-        """Whether the pair had a path at sending and for PATIENCE after."""
+        """Whether the pair had a path without droppers at sending and for PATIENCE after."""
         until = ping.at + PATIENCE
-        for index, (at, component) in enumerate(self._graphs):
+        for index, (at, places) in enumerate(self._graphs):
             ends = self._graphs[index + 1][0] if index + 1 < len(self._graphs) else math.inf
             if ends <= ping.at or at > until:
                 continue
-            there = component.get(ping.source), component.get(ping.target)
-            if there[0] is None or there[0] != there[1]:
+            if not places.get(ping.source, set()) & places.get(ping.target, set()):
                 return False
         return True
 

@@ -53,7 +53,7 @@ class World:
 
     def _add(self, part: Part) -> None:
         for node in part.nodes:
-            self._device(str(node.id))
+            self._device(str(node.id)).behave(node.behaviour)
         for link in part.links:
             if link.pair not in self.wires:
                 self._join(link)
@@ -118,6 +118,23 @@ class World:
                     found[name] = number
                     frontier += graph[name]
         return found
+
+    def reach(self) -> dict[str, set[str]]:
+        """Where packets of each node can get to without a node that drops them: two that share a place have a path."""
+        graph = self.neighbours()
+        droppers = {name for name, device in self.devices.items() if device.router.drops}
+        places: dict[str, set[str]] = {name: {name} for name in droppers}
+        for start in graph:
+            frontier = [start] if start not in places else []
+            while frontier:
+                name = frontier.pop()
+                if name not in places:
+                    places[name] = {start}
+                    frontier += graph[name].keys() - droppers
+        for name in droppers:
+            places[name] = places[name].union(*(places[other] for other in graph[name].keys() - droppers))
+            places[name] |= graph[name].keys() & droppers
+        return places
 
     def delay(self, source: str, target: str) -> float:
         """Seconds along the shortest path; infinity if there is none."""
