@@ -55,7 +55,7 @@ def liar() -> tuple[bool, dict[str, Any]]:
 
 
 def dropper() -> tuple[bool, dict[str, Any]]:
-    """Pings of pairs that have a path without the dropper: from the first contact on, and with sessions that are open."""
+    """Pings of pairs that have a path without the dropper: from the first contact on, and in sessions that are open."""
     runs = [run(links, bad, "drops", at) for links, bad in graphs() for at in (None, MIDWAY)]
     seconds = sorted(
         float("inf") if ping.seconds is None else ping.seconds

@@ -30,6 +30,8 @@ SUSPECT_AFTER, MAX_SUSPECT_AFTER = 1.0, 16.0
 """Seconds of silence after which another way is tried; doubled from the fourth time in a row on."""
 DUPLICATES, DUPLICATES_FOR = 3, 0.3
 """So many of them over so many seconds, and nothing new: the ACKs do not arrive."""
+ACK_AGAIN = 0.2
+"""Seconds after which a repeated handshake says the same. What is repeated comes twice, by two ways."""
 GUESS_FOR, PLAIN_AGAIN, MAX_PLAIN_AGAIN = 1.0, 60.0, 900.0
 """Seconds until the plain path is tried again: after a handshake that may have needed the detour; else, doubling."""
 TRIAL = 1.0
@@ -152,14 +154,14 @@ class Keeper(Protocol):
 class Detours:
     """Those of one session, with what it has under way by lane. `at`: when `on_timer` is due."""
 
-    def __init__(self, session: Session, keeper: Keeper, sending: Mapping[int, Sending]) -> None:
+    def __init__(self, session: Session, keeper: Keeper, sending: Mapping[int, Sending], now: float) -> None:
         self.at = math.inf
         self.search = Search(session.peer_address, keeper.ways)
         self._session = session
         self._keeper = keeper
         self._sending = sending
         self._tries = 0
-        self._changed_at = self._since = -math.inf
+        self._changed_at, self._since = now, -math.inf
         self._duplicates = 0
         self._nodes: Sequence[bytes] | None = None
         self._plain_at = math.inf
@@ -180,10 +182,15 @@ class Detours:
 
     def duplicate(self, heard: float, now: float) -> None:
         """What was acknowledged has come again; `heard`: when something new came last."""
-        if max(heard, self._changed_at) >= self._since:
+        if max(heard, self._changed_at) > self._since:
             self._since, self._duplicates = now, 0
         self._duplicates += 1
         if self._duplicates >= DUPLICATES and now - self._since >= DUPLICATES_FOR:
+            self.suspect(now)
+
+    def asked_again(self, now: float) -> None:
+        """The peer repeats the last step of its handshake: no ACK of ours has come to it."""
+        if now - self._changed_at >= ACK_AGAIN:
             self.suspect(now)
 
     def on_timer(self, now: float) -> None:

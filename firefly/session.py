@@ -109,7 +109,7 @@ class Session:
         self._doubt = Doubt(self._send_ping, keeper.due)
         control, interactive, bulk = (Flow(self, lane) for lane in (CONTROL_LANE, INTERACTIVE, BULK))
         self.flows = (control, interactive, bulk)
-        self.detours = Detours(self, keeper, self._sending)
+        self.detours = Detours(self, keeper, self._sending, now)
         self._acks = Acknowledging(keeper.due, lambda: keeper.ready(control), now)
         keeper.due(now + QUIET)
 
@@ -225,7 +225,7 @@ class Session:
 
     def asked_again(self, now: float) -> None:
         """The peer repeats the last step of its handshake: no ACK has reached it."""
-        self.detours.duplicate(self._heard, now)
+        self.detours.asked_again(now)
         self._acks.want()
 
     def _send_ping(self) -> None:

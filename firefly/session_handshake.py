@@ -108,10 +108,11 @@ class Handshake:
         return self.packet
 
     def renewed(self, now: float, ways: Ways) -> bytes:
-        """The same as the first of its repetitions: there is a new path."""
+        """The same as for the first time: there is a new path."""
         self.repeats = 0
+        self.repeat_at = now + REPEAT
         self.search = Search(self.peer_address, ways)
-        return self.repeat(now)
+        return self.packet
 
     def other_way(self, now: float) -> Way | None:
         """What a repetition takes beside the plain path: each detour twice, as the peer may answer by the plain one."""

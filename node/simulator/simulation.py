@@ -34,11 +34,11 @@ class Simulation:
         self._scenario = scenario
         self._seed = seed
         self._log = log
-        self._random = Random(seed)
+        self._random = Random(seed)  # of the pings: so they are the same, whatever the nodes do
         self.events = Events()
         self.trails = Trails()
         self._before = _resident()
-        self.world = World(self.events, self._random, self.trails, scenario.silent, self._routes_changed)
+        self.world = World(self.events, Random(seed), self.trails, scenario.silent, self._routes_changed)
         self._pings: list[Ping] = []
         self._settled: list[Settled] = []
         self._graphs: list[tuple[float, dict[str, set[str]]]] = []
