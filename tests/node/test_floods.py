@@ -12,8 +12,11 @@ import pytest
 import trio
 
 import firefly
+import node
+import node.attachment
+import node.introductions
 from firefly.client import Glow
-from firefly.errors import Busy
+from firefly.errors import Busy, GlowError
 from firefly.outbox import MAX_BYTES, MAX_MESSAGES, RUN_LIMIT
 from firefly.packet import BULK, DATA, pack_header
 from firefly.rpc import MAX_CALLS, MAX_KEPT, Conversation
@@ -175,3 +178,25 @@ async def test_a_flood_through_a_relay_is_dropped_and_counted(tmp_path: Path) ->
         assert await probe.once(1) == 1
         await until(lambda: not queue.charged)
         assert server.run == Counter([1])
+
+
+async def test_what_a_program_registers_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert node.attachment.MAX_REGISTERED == 1024
+    monkeypatch.setattr(node.attachment, "MAX_REGISTERED", 3)
+    async with node.start(tmp_path, name="nas", listen=[]), firefly.connect(tmp_path) as program:
+        ids = [await program.serve(f"n-{number}", Counting()) for number in range(3)]
+        with pytest.raises(GlowError, match="did not register") as caught:
+            await program.serve("one-more", Counting())
+        assert "over 3 resources" in caught.value.cause
+        assert await program.at(program.address, ids[0], Probe).once(1) == 1
+
+
+async def test_introductions_that_nobody_uses_are_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert node.introductions.MAX_WAITING == 4096
+    monkeypatch.setattr(node.introductions, "MAX_WAITING", 3)
+    async with node.start(tmp_path, name="nas", listen=[]) as glow:
+        resource = await glow.serve("counting", Counting())
+        for _ in range(3):
+            await glow.node.introduce(resource, bytes(32))
+        with pytest.raises(Busy, match="introductions wait"):
+            await glow.node.introduce(resource, bytes(32))
