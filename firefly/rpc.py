@@ -19,6 +19,7 @@ from firefly.exports import Exports
 from firefly.fragments import Fragments, key_of
 from firefly.messages import (
     ARGUMENTS,
+    INLINE_LIMIT,
     MARK_SIZE,
     MAX_ERROR,
     MAX_VALUE,
@@ -50,7 +51,8 @@ MAX_UNTAKEN = 8 * MAX_CALLS
 """Answers, credit and releases that may wait for a peer which goes on all the same: an honest one has at most MAX_CALLS
 calls open and 4,096 objects passed."""
 MAX_KEPT = 128 * 2**20
-"""Bytes of the arguments of a peer's open calls, and of all that waits for it: with less, one more value may come."""
+"""Bytes of the arguments of a peer's open calls, and of all that waits for it: with less, one more value may come. What
+came beyond credit has as many at most."""
 NIL = Raw(b"\xc0")
 RESOURCE_SIZE = 16
 CAPABILITY_SIZE = 36
@@ -400,7 +402,10 @@ class Conversation:
     def _deliver(self, lane: int, notification: Notify) -> None:
         if notification.capabilities:
             check_capabilities(notification)
-        self.dispatcher.notified(self, lane, notification)
+        size = sum(map(len, notification.arguments))
+        if size > INLINE_LIMIT and self._overdrawn() + size > MAX_KEPT:
+            return self.refused(notification)
+        return self.dispatcher.notified(self, lane, notification)
 
     def _give_room(self, resource: bytes, size: int) -> None:
         self.send_credit(resource, ARGUMENTS, size)
@@ -438,9 +443,28 @@ class Conversation:
         if call is None or call.window is None:
             self.counters["dropped"] += 1
             return self.release_all(item.capabilities)
-        if not call.window.received(sum(map(len, item.values))):
+        size = sum(map(len, item.values))
+        if not call.window.received(size):
             raise BadMessage(f"items of call {item.call} came without credit")
+        if size > INLINE_LIMIT and self._overdrawn() > MAX_KEPT:
+            return self._break_off(lane, call, item)
         return call.arrived(item.values, item.capabilities)
+
+    def _overdrawn(self) -> int:
+        """Bytes that came beyond the credit of their streams and resources, each by one value, and are not read yet."""
+        windows = [call.window for calls in (self.calls, self.serving) for call in calls.values()]
+        return sum(max(-window.room, 0) for window in windows if window is not None) + self.notices.overdrawn()
+
+    def _break_off(self, lane: int, call: Call, item: Item) -> None:
+        """Ends a stream whose big value finds no room; the others go on."""
+        self.release_all(item.capabilities)
+        error = encode_error(self._busy(f"over {MAX_KEPT} bytes of big values wait to be read"))
+        if isinstance(call, OutgoingCall):
+            self.cancel(call)
+            call.failed(*error)
+        elif isinstance(call, IncomingCall):
+            self.fail(lane, call.number, *error)
+            call.cancelled()
 
     def _end(self, lane: int, end: End) -> None:
         if not self._fragments.active or not self._fragments.hold(lane, end):

@@ -565,7 +565,53 @@ def test_a_stream_that_has_ended_gives_back_what_its_window_grew_by(last_word: s
     assert (sent(pair.near), sent(pair.far)) == ([], [])
 
 
+def test_big_items_that_nobody_reads_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each stream may have one value over its credit; all of them together no more than is said."""
+    monkeypatch.setattr(rpc, "MAX_KEPT", 500_000)
+    pair, big = Pair(), msgspec.msgpack.encode(bytes(START + 200_000))
+    calls = [pair.call() for _ in range(4)]
+    for call, served in calls:
+        call.open_window()
+        served.send_item(big)
+        pair.carry()
+    heard = [call.heard for call, _ in calls]
+    assert heard == [[("items", [big])], [("items", [big])], [("failed", Busy)], [("failed", Busy)]]
+    assert [served.heard for _, served in calls] == [[], [], ["cancelled"], ["cancelled"]]
+    assert pair.near.counters["busy"] == 2
+    calls[0][0].consumed(len(big))
+    again, served = pair.call()
+    again.open_window()
+    served.send_item(big)
+    pair.carry()
+    assert again.heard == [("items", [big])]
+
+
+def test_big_arguments_of_streams_that_nobody_reads_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rpc, "MAX_KEPT", 500_000)
+    pair, big = Pair(), msgspec.msgpack.encode(bytes(START + 200_000))
+    calls = [pair.call() for _ in range(3)]
+    for call, served in calls:
+        served.open_window()
+        pair.carry()
+        call.send_item(big)
+        pair.carry()
+    assert [served.heard for _, served in calls] == [[("items", [big])], [("items", [big])], ["cancelled"]]
+    assert calls[2][0].heard == ["credited", ("failed", Busy)]
+
+
 # --- notifications
+
+
+def test_big_notifications_that_nobody_takes_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rpc, "MAX_KEPT", 700_000)
+    pair, big = Pair(), msgspec.msgpack.encode(bytes(START + 200_000))
+    resources = [bytes([number]) * 16 for number in range(4)]
+    for resource in resources:
+        pair.near.notify(INTERACTIVE, resource, 7, big)
+        pair.carry()
+    assert [notification.resource for notification in pair.owner_side.notifications] == resources[:2]
+    assert pair.far.counters["dropped"] == 2
+    assert [pair.near.notify_credit(resource) for resource in resources] == [False, False, True, True]
 
 
 def test_notifications_arrive_in_order() -> None:
