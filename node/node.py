@@ -32,6 +32,7 @@ from node.router import Router
 from node.routing import Mesh, MeshEvents, Refusal, TopologyFlow
 from node.store import Store
 from node.timer import Timer
+from node.ways import Ways
 
 KIND_PENALTY = {"tcp": 0, "unix": 0, "memory": 0, "pipe": 0, "websocket": 100}
 """µs that a link's kind adds to its cost."""
@@ -96,6 +97,8 @@ class Node:
         self.links.standing.failed = self._link_failed
         self.links.standing.eager = self.peers.stuck
         self.timer.timed |= {self.mesh, self.peers.sessions}
+        self.ways = Ways(self._known_nodes, self._way, self.name_of, self._way_changed)
+        nursery.start_soon(self.ways.run)
         self.glow = Glow(self.peers, key.address, key.public)
 
     # --- the namespace
@@ -250,8 +253,19 @@ class Node:
         self.router.touch(link)
 
     def _routes_changed(self) -> None:
+        self.ways.changed()
         self.router.routes_changed()
         self.peers.sessions.routes_changed(self.mesh.next_hop, trio.current_time())
+
+    def _known_nodes(self) -> list[bytes]:
+        return [address for area in self.mesh.areas.values() for address in area.records if address != self.address]
+
+    def _way(self, address: bytes) -> tuple[bytes, Any] | None:
+        link: Any = self.mesh.next_hop(address)
+        return None if link is None else (link.peer_address, link)
+
+    def _way_changed(self, level: LogLevel, what: str) -> None:
+        self.log.add(level, NODE, "routes", what, {})
 
     def _ways_broken(self, destinations: set[bytes]) -> None:
         self.peers.sessions.ways_broken(destinations, trio.current_time())
