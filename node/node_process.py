@@ -28,7 +28,7 @@ from node.links import kind_of
 from node.metrics import collect
 from node.node import Node, platform_name
 from node.pairing import Invite, InviteRefusedError
-from node.topology import Topology
+from node.topology import RELAYING, Topology
 
 SELF = "self"
 
@@ -95,6 +95,8 @@ class NodeProcess(core.NodeServer):
             links=self._links(),
             counters=dict(router),
             lapsed=self._lapsed(),
+            relaying=RELAYING[node.willingness.relay],
+            relaying_why=node.willingness.why,
         )
 
     def _entries(self) -> list[Entry]:

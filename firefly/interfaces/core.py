@@ -162,6 +162,14 @@ class NodeSummary(msgspec.Struct, array_like=True, frozen=True):
     """Another node had this name first: it answers to its address only."""
 
 
+class Relaying(runtime.OpenEnum):
+    """How willing a node is to forward for others."""
+
+    ALWAYS = 1
+    WHEN_NEEDED = 2
+    NEVER = 3
+
+
 class NodeStatus(msgspec.Struct, array_like=True, frozen=True):
     name: Label
     address: Address
@@ -178,6 +186,9 @@ class NodeStatus(msgspec.Struct, array_like=True, frozen=True):
     counters: dict[str, scalars.u64] = {}
     lapsed: list[NodeSummary] = []
     """Nodes whose certificate has ended; they can do nothing until an administrator renews it."""
+    relaying: Relaying = Relaying.ALWAYS
+    """How willing it is to forward for others, and why if it is not simply willing."""
+    relaying_why: str = ""
 
 
 class ResourceStatus(msgspec.Struct, array_like=True, frozen=True):
@@ -204,14 +215,6 @@ class Hop(msgspec.Struct, array_like=True, frozen=True):
     link: str
     """Kind of the link that leads to this hop; empty for the first, this node itself."""
     round_trip: float | None
-
-
-class Relaying(runtime.OpenEnum):
-    """How willing a node is to forward for others."""
-
-    ALWAYS = 1
-    WHEN_NEEDED = 2
-    NEVER = 3
 
 
 class Edge(msgspec.Struct, array_like=True, frozen=True):
@@ -1170,7 +1173,7 @@ SCHEMA: Final = rb"""{"format":1,"library":"glow.core","doc":"What every resourc
 {"kind":"struct","name":"glow.core.LinkStatus","fields":[{"name":"peer","type":{"kind":"Ref","name":"glow.core.Label"},"doc":"Label of the node at the other end, empty while it is not known."},{"name":"address","type":{"kind":"Optional","of":[{"kind":"Ref","name":"glow.core.Address"}]}},{"name":"kind","type":{"kind":"String"}},{"name":"url","type":{"kind":"String"}},{"name":"state","type":{"kind":"String"},"doc":"up, connecting or waiting"},{"name":"reason","type":{"kind":"String"}},{"name":"round_trip","type":{"kind":"Optional","of":[{"kind":"Duration"}]}},{"name":"since","type":{"kind":"Optional","of":[{"kind":"Timestamp"}]}},{"name":"sent","type":{"kind":"u64"}},{"name":"received","type":{"kind":"u64"}},{"name":"hint","type":{"kind":"String"},"doc":"What helps against the reason; empty if nothing does.","default":[""]},{"name":"certified","type":{"kind":"bool"},"doc":"False while the neighbour has shown no certificate; nothing is relayed for it then.","default":[true]},{"name":"retry","type":{"kind":"Optional","of":[{"kind":"Timestamp"}]},"doc":"When a waiting link is tried again.","default":[null]}]},
 {"kind":"struct","name":"glow.core.StandingLink","doc":"A node that is dialled until it is linked, and again when the link ends.","fields":[{"name":"urls","type":{"kind":"Array","of":[{"kind":"String"}]},"doc":"In the order in which they are tried."},{"name":"key","type":{"kind":"Optional","of":[{"kind":"Ref","name":"glow.core.Key"}]},"doc":"Whose key must answer there; whoever answers, if it is null."},{"name":"peer","type":{"kind":"Ref","name":"glow.core.Label"},"doc":"The node at the other end, as far as it is known."},{"name":"address","type":{"kind":"Optional","of":[{"kind":"Ref","name":"glow.core.Address"}]}},{"name":"state","type":{"kind":"String"},"doc":"up, connecting or waiting"},{"name":"reason","type":{"kind":"String"}},{"name":"hint","type":{"kind":"String"},"doc":"What helps against the reason; empty if nothing does."},{"name":"url","type":{"kind":"String"},"doc":"The address and kind of the link that is up; empty if none is."},{"name":"kind","type":{"kind":"String"}},{"name":"since","type":{"kind":"Timestamp"},"doc":"Since when it is in this state."},{"name":"next_attempt","type":{"kind":"Optional","of":[{"kind":"Duration"}]},"doc":"Until it is dialled again, while it is waiting."},{"name":"round_trip","type":{"kind":"Optional","of":[{"kind":"Duration"}]}}]},
 {"kind":"struct","name":"glow.core.NodeSummary","fields":[{"name":"name","type":{"kind":"Ref","name":"glow.core.Label"}},{"name":"address","type":{"kind":"Ref","name":"glow.core.Address"}},{"name":"key","type":{"kind":"Ref","name":"glow.core.Key"}},{"name":"role","type":{"kind":"Ref","name":"glow.core.Role"}},{"name":"reachable","type":{"kind":"bool"}},{"name":"how","type":{"kind":"String"},"doc":"this node, direct tcp, via relay, or unreachable"},{"name":"hops","type":{"kind":"u8"}},{"name":"reason","type":{"kind":"String"},"doc":"Why it is reached this way, or not at all."},{"name":"platform","type":{"kind":"String"}},{"name":"expires","type":{"kind":"Optional","of":[{"kind":"Timestamp"}]},"doc":"When its certificate ends; null if it has none.","default":[null]},{"name":"clash","type":{"kind":"bool"},"doc":"Another node had this name first: it answers to its address only.","default":[false]}]},
-{"kind":"struct","name":"glow.core.NodeStatus","fields":[{"name":"name","type":{"kind":"Ref","name":"glow.core.Label"}},{"name":"address","type":{"kind":"Ref","name":"glow.core.Address"}},{"name":"key","type":{"kind":"Ref","name":"glow.core.Key"}},{"name":"namespace","type":{"kind":"Ref","name":"glow.core.Key"}},{"name":"role","type":{"kind":"Ref","name":"glow.core.Role"}},{"name":"version","type":{"kind":"String"}},{"name":"platform","type":{"kind":"String"}},{"name":"home","type":{"kind":"String"}},{"name":"started","type":{"kind":"Timestamp"}},{"name":"listening","type":{"kind":"Array","of":[{"kind":"String"}]}},{"name":"nodes","type":{"kind":"Array","of":[{"kind":"Ref","name":"glow.core.NodeSummary"}]}},{"name":"links","type":{"kind":"Array","of":[{"kind":"Ref","name":"glow.core.LinkStatus"}]}},{"name":"counters","type":{"kind":"Map","of":[{"kind":"String"},{"kind":"u64"}]},"default":[{}]},{"name":"lapsed","type":{"kind":"Array","of":[{"kind":"Ref","name":"glow.core.NodeSummary"}]},"doc":"Nodes whose certificate has ended; they can do nothing until an administrator renews it.","default":[[]]}]},
+{"kind":"struct","name":"glow.core.NodeStatus","fields":[{"name":"name","type":{"kind":"Ref","name":"glow.core.Label"}},{"name":"address","type":{"kind":"Ref","name":"glow.core.Address"}},{"name":"key","type":{"kind":"Ref","name":"glow.core.Key"}},{"name":"namespace","type":{"kind":"Ref","name":"glow.core.Key"}},{"name":"role","type":{"kind":"Ref","name":"glow.core.Role"}},{"name":"version","type":{"kind":"String"}},{"name":"platform","type":{"kind":"String"}},{"name":"home","type":{"kind":"String"}},{"name":"started","type":{"kind":"Timestamp"}},{"name":"listening","type":{"kind":"Array","of":[{"kind":"String"}]}},{"name":"nodes","type":{"kind":"Array","of":[{"kind":"Ref","name":"glow.core.NodeSummary"}]}},{"name":"links","type":{"kind":"Array","of":[{"kind":"Ref","name":"glow.core.LinkStatus"}]}},{"name":"counters","type":{"kind":"Map","of":[{"kind":"String"},{"kind":"u64"}]},"default":[{}]},{"name":"lapsed","type":{"kind":"Array","of":[{"kind":"Ref","name":"glow.core.NodeSummary"}]},"doc":"Nodes whose certificate has ended; they can do nothing until an administrator renews it.","default":[[]]},{"name":"relaying","type":{"kind":"Ref","name":"glow.core.Relaying"},"doc":"How willing it is to forward for others, and why if it is not simply willing.","default":[1]},{"name":"relaying_why","type":{"kind":"String"},"default":[""]}]},
 {"kind":"struct","name":"glow.core.ResourceStatus","doc":"A resource as its node's directory statement shows it.","fields":[{"name":"id","type":{"kind":"Id"}},{"name":"label","type":{"kind":"Ref","name":"glow.core.Label"}},{"name":"proto","type":{"kind":"String"}},{"name":"access","type":{"kind":"Ref","name":"glow.core.Role"}}]},
 {"kind":"struct","name":"glow.core.Location","fields":[{"name":"node","type":{"kind":"Ref","name":"glow.core.Address"}},{"name":"key","type":{"kind":"Ref","name":"glow.core.Key"}},{"name":"name","type":{"kind":"Ref","name":"glow.core.Label"}},{"name":"resource","type":{"kind":"Id"}},{"name":"label","type":{"kind":"Ref","name":"glow.core.Label"}},{"name":"proto","type":{"kind":"String"}}]},
 {"kind":"struct","name":"glow.core.Hop","fields":[{"name":"node","type":{"kind":"Ref","name":"glow.core.Address"}},{"name":"name","type":{"kind":"Ref","name":"glow.core.Label"}},{"name":"link","type":{"kind":"String"},"doc":"Kind of the link that leads to this hop; empty for the first, this node itself."},{"name":"round_trip","type":{"kind":"Optional","of":[{"kind":"Duration"}]}}]},

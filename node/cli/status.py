@@ -11,7 +11,7 @@ from typing import Any
 import trio
 
 from firefly.client import Glow
-from firefly.interfaces.core import LinkStateRecord, LinkStatus, Node, NodeStatus, NodeSummary
+from firefly.interfaces.core import LinkStateRecord, LinkStatus, Node, NodeStatus, NodeSummary, Relaying
 from node.cli.client import attached, named, node_at
 from node.cli.failures import UsageError
 from node.cli.output import Output, address_text, counted, duration_text, hint_lines, local_time, plain, size_text
@@ -127,6 +127,7 @@ def text_of(status: NodeStatus, out: Output) -> str:
         f"  address    {address_text(status.address)}",
         f"  namespace  {status.namespace.hex()[:16] + '…' if joined else 'none yet: glow join LINK'}",
         f"  listening  {', '.join(status.listening) or 'nowhere: only this node can begin a link'}",
+        *relaying_lines(status),
         f"  home       {status.home}",
         f"  version    {status.version} on {status.platform}, started {local_time(status.started)}",
     ]
@@ -135,6 +136,13 @@ def text_of(status: NodeStatus, out: Output) -> str:
     if out.verbose:
         parts.append(out.table(("COUNTER", "VALUE"), [(k, str(v)) for k, v in sorted(status.counters.items())]))
     return "\n\n".join(part for part in parts if part)
+
+
+def relaying_lines(status: NodeStatus) -> list[str]:
+    if status.relaying == Relaying.ALWAYS:
+        return []
+    how = "nothing for others" if status.relaying == Relaying.NEVER else "for others only where nothing else can"
+    return [f"  relays     {how}: {status.relaying_why}"]
 
 
 def nodes_table(nodes: list[NodeSummary], out: Output) -> str:
