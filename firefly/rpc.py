@@ -42,11 +42,15 @@ from firefly.messages import (
 from firefly.notices import Notices
 from firefly.outbox import BATCH, Outbox, Run
 from firefly.packet import BULK, INTERACTIVE
+from firefly.room import Shelf
 
 MAX_CALLS = 1024
 """Open calls per conversation and direction; the peer answers Busy beyond."""
-MAX_UNTAKEN = 4 * MAX_CALLS
-"""Messages of a lane that may wait for a peer which goes on calling: its open calls have at most MAX_CALLS answers."""
+MAX_UNTAKEN = 8 * MAX_CALLS
+"""Answers, credit and releases that may wait for a peer which goes on all the same: an honest one has at most MAX_CALLS
+calls open and 4,096 objects passed."""
+MAX_KEPT = 128 * 2**20
+"""Bytes of the arguments of a peer's open calls, and of all that waits for it: with less, one more value may come."""
 NIL = Raw(b"\xc0")
 RESOURCE_SIZE = 16
 CAPABILITY_SIZE = 36
@@ -105,6 +109,7 @@ class Conversation:
         self._wake = wake
         self._decode = decode
         self._fragments = Fragments()
+        self._arguments = Shelf(MAX_KEPT)
         self._next_call = 1 if odd else 2
         self._peer_parity = 0 if odd else 1
         self._highest = {1: 0, 2: 0}
@@ -237,6 +242,9 @@ class Conversation:
         if size > MAX_VALUE:
             code, body = encode_error(TooLarge(f"the result has {size} bytes, over {MAX_VALUE}"))
             return self.fail(lane, number, code, body)
+        if size >= FITS and self.outbox.size >= MAX_KEPT:
+            busy = self._busy("the call was run, but too much waits already for its caller to send the result")
+            return self.fail(lane, number, *encode_error(busy))
         stowed = value if size < FITS else self.stow(bytes(value))
         raw = stowed if isinstance(stowed, Raw) else Raw(stowed)
         need = len(raw) if capabilities is None else len(raw) + CAPABILITY_SIZE * len(capabilities)
@@ -248,6 +256,8 @@ class Conversation:
 
     def _served(self, number: int) -> None:
         call = self.serving.pop(number, None)
+        if self._arguments.used:
+            self._arguments.take(number)
         if call is not None and call.window is not None:
             call.close_window()
 
@@ -303,9 +313,11 @@ class Conversation:
         """Takes one record. Raises BadMessage, if the peer broke the rules: who called then closes the conversation."""
         if self.closed is not None:
             return
-        handlers = self._handlers
+        handlers, outbox = self._handlers, self.outbox
         for message in self._decode(record):
             handlers[type(message)](lane, message)
+            if outbox.owed > MAX_UNTAKEN:
+                raise BadMessage("the peer goes on and on without taking the answers")
 
     def _dispatch(self, lane: int, message: Any) -> None:
         """What a finished transfer let go on."""
@@ -317,8 +329,6 @@ class Conversation:
             raise BadMessage(f"call number {number} is used twice or not the peer's to give")
         if len(request.resource) != RESOURCE_SIZE:
             raise BadMessage("a resource's id has 16 bytes")
-        if self.outbox.length(lane) > MAX_UNTAKEN:
-            raise BadMessage("the peer calls on and on without taking the answers")
         self._highest[lane] = number
         fragments = self._fragments
         if (not fragments.active and len(request.arguments) != MARK_SIZE) or not fragments.hold(lane, request):
@@ -329,8 +339,12 @@ class Conversation:
             check_capabilities(request)
         try:
             if len(self.serving) >= MAX_CALLS:
-                self.counters["busy"] += 1
-                raise Busy(f"over {MAX_CALLS} calls are open", hint="wait for answers before calling more")
+                raise self._busy(f"over {MAX_CALLS} calls are open")
+            size = len(request.arguments)
+            if size > FITS and not self._arguments.put(request.call, size):
+                raise self._busy(f"open calls have over {MAX_KEPT} bytes of arguments")
+            if self.outbox.size >= MAX_KEPT:
+                raise self._busy(f"over {MAX_KEPT} bytes wait to be sent")
             call = self.dispatcher.request(self, lane, request)
         except GlowError as error:
             if isinstance(error, BadMessage):
@@ -340,6 +354,10 @@ class Conversation:
         else:
             if call is not None:
                 self.serving[request.call] = call
+
+    def _busy(self, why: str) -> Busy:
+        self.counters["busy"] += 1
+        return Busy(why, hint="wait for answers before calling more")
 
     def _result(self, lane: int, result: Result) -> None:
         if (not self._fragments.active and len(result.value) != MARK_SIZE) or not self._fragments.hold(lane, result):
@@ -476,6 +494,7 @@ class Conversation:
         for incoming in list(self.serving.values()):
             incoming.cancelled()
         self.serving.clear()
+        self._arguments.clear()
         self.exports.let_all_go()
         self.outbox.close()
         self._room_again()

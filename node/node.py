@@ -93,6 +93,7 @@ class Node:
         )
         self.router.mesh = self.mesh
         self.peers = Peers(key, self.router, workers, self.caller_of, self.instance)
+        self.totals = self.peers.totals
         self.peers.offer = self.offer
         self.peers.resources_changed = self.describe_soon
         self.router.sessions = self.peers.sessions
@@ -221,6 +222,8 @@ class Node:
         if link.announced:
             name = self.name_of(link.peer_address)
             self._tell(LogLevel.WARNING, link.url, f"the link to {name} ended: {link.reason}")
+        if link.certified:
+            self.totals.link_ended(link)
         self.timer.timed.discard(link)
         self.mesh.link_down(link, now)
         self.peers.sessions.link_lost(link, now)
