@@ -17,6 +17,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+from bench import congestion
 from node.simulator import generators
 from node.simulator.report import Report
 from node.simulator.scenario import Change, LinkEntry, Part, Scenario
@@ -29,13 +30,24 @@ CUTS = 100
 
 @dataclass(frozen=True)
 class Row:
-    """`reach` is what the mesh must reach, in words; `judge` says whether it did, and its figures."""
+    """`reach` is what the mesh must reach, in words; `measure` says whether it did, and its figures."""
 
     name: str
     reach: str
-    scenarios: Callable[[], Iterable[Scenario]]
-    judge: Callable[[list[Report]], tuple[bool, dict[str, Any]]]
-    pings: float | None = None
+    measure: Callable[[], tuple[bool, dict[str, Any]]]
+
+
+def of(
+    scenarios: Callable[[], Iterable[Scenario]],
+    judge: Callable[[list[Report]], tuple[bool, dict[str, Any]]],
+    pings: float | None = None,
+) -> Callable[[], tuple[bool, dict[str, Any]]]:
+    """Runs scenarios and judges their reports."""
+
+    def measure() -> tuple[bool, dict[str, Any]]:
+        return judge([Simulation(scenario, SEED, pings).run() for scenario in scenarios()])
+
+    return measure
 
 
 def cold_grid() -> Iterable[Scenario]:
@@ -109,27 +121,34 @@ def idle_grid(reports: list[Report]) -> tuple[bool, dict[str, Any]]:
 
 
 ROWS = (
-    Row("grid of 49, cold start", "all routes right within 3 s", cold_grid, converged(3.0)),
+    Row("grid of 49, cold start", "all routes right within 3 s", of(cold_grid, converged(3.0))),
     Row(
         "50 nodes, about 150 links, each moves 30 m every 30 s, silent",
         "at least 99.5 % answered",
-        lambda: [generators.mobility(50, 150, 30.0, 30.0, 120.0, Random(SEED))],
-        answered(0.995),
+        of(lambda: [generators.mobility(50, 150, 30.0, 30.0, 120.0, Random(SEED))], answered(0.995)),
     ),
     Row(
         "the same, 60 m every 10 s",
         "at least 97 % answered",
-        lambda: [generators.mobility(50, 150, 60.0, 10.0, 120.0, Random(SEED))],
-        answered(0.97),
+        of(lambda: [generators.mobility(50, 150, 60.0, 10.0, 120.0, Random(SEED))], answered(0.97)),
     ),
-    Row("one link cut, 100 graphs of 30 nodes", "right within 60 ms, no packet twice after 100 ms", cuts, mended),
-    Row("partition healed after 60 s", "both sides agree within 1 s", partition, converged(1.0), 20.0),
-    Row("grid of 1,024, idle", "10 s, 2 kB/s and 4 MB per node", big_grid, idle_grid, 20.0),
+    Row("one link cut, 100 graphs of 30 nodes", "right within 60 ms, no packet twice after 100 ms", of(cuts, mended)),
+    Row("partition healed after 60 s", "both sides agree within 1 s", of(partition, converged(1.0), 20.0)),
+    Row("grid of 1,024, idle", "10 s, 2 kB/s and 4 MB per node", of(big_grid, idle_grid, 20.0)),
     Row(
         "each second 2 of 100 nodes die silently, 2 join",
         "at least 99 % answered",
-        lambda: [generators.churn(100, 0.02, 120.0, Random(SEED))],
-        answered(0.99),
+        of(lambda: [generators.churn(100, 0.02, 120.0, Random(SEED))], answered(0.99)),
+    ),
+    Row(
+        "bulk fills a link, calls beside it",
+        "p99 of calls under 3 times that of an idle link and 10 ms",
+        congestion.calls_beside_bulk,
+    ),
+    Row(
+        "two bulk flows over one relay, calls beside them",
+        "the same, and a Jain index of at least 0.9 after 5 s",
+        congestion.bulk_beside_bulk,
     ),
 )
 
@@ -138,8 +157,7 @@ def run(place: int) -> dict[str, Any]:
     """One row, in an OS process of its own: so its memory is its own too."""
     row = ROWS[place]
     began = time.monotonic()
-    reports = [Simulation(scenario, SEED, row.pings).run() for scenario in row.scenarios()]
-    reached, figures = row.judge(reports)
+    reached, figures = row.measure()
     took = round(time.monotonic() - began, 1)
     return {"scenario": row.name, "reach": row.reach, "reached": reached, **figures, "took": took}
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import ssl
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -112,8 +113,15 @@ async def _listen(host: str, number: int) -> list[Any]:
 
 
 def tune(sock: Any) -> None:
-    """Has the operating system send at once, and keep little unsent."""
+    """Has the operating system send at once, keep little unsent, and not pause.
+
+    BBR sends next to nothing for 200 ms every 10 s, to see how short a round trip can be: calls beside a copy would
+    wait for that. Sessions keep the queues short themselves (docs/decisions/0011-congestion.md).
+    """
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    if hasattr(socket, "TCP_CONGESTION"):
+        with suppress(OSError):  # a system that has none but BBR
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_CONGESTION, b"cubic")
     if hasattr(socket, "TCP_NOTSENT_LOWAT"):
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, NOT_SENT)
 
