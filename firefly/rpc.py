@@ -315,11 +315,11 @@ class Conversation:
         """Takes one record. Raises BadMessage, if the peer broke the rules: who called then closes the conversation."""
         if self.closed is not None:
             return
-        handlers, outbox = self._handlers, self.outbox
+        handlers = self._handlers
         for message in self._decode(record):
             handlers[type(message)](lane, message)
-            if outbox.owed > MAX_UNTAKEN:
-                raise BadMessage("the peer goes on and on without taking the answers")
+        if self.outbox.owed > MAX_UNTAKEN:
+            raise BadMessage("the peer goes on and on without taking the answers")
 
     def _dispatch(self, lane: int, message: Any) -> None:
         """What a finished transfer let go on."""

@@ -35,7 +35,11 @@ PACKETS = ("sent", "received", "resent", "duplicates", "refused", "forged")
 SESSION_GAUGES: tuple[tuple[str, str, Callable[[Session], int]], ...] = (
     ("glow_session_window_bytes", "What sessions may have under way.", lambda session: session.window.limit),
     ("glow_session_under_way_bytes", "What sessions have under way.", lambda session: session.window.used),
-    ("glow_session_under_way_packets", "The same in packets.", lambda session: session.in_flight),
+    (
+        "glow_session_under_way_packets",
+        "Packets of sessions that nobody has acknowledged.",
+        lambda session: session.in_flight,
+    ),
 )
 _CLEAN = re.compile(r"[^a-zA-Z0-9_:]")
 
