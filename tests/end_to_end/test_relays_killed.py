@@ -125,7 +125,7 @@ def test_relays_that_come_and_go_as_they_like_cost_only_time(device: NewDevice, 
                     for name in diamond.relays:
                         killing.start_soon(come_and_go, diamond, name, chance)
                 copies.stopped = True
-            assert min(running.done.values()) > KILLS
+            assert all(running.done.values()), running.done
 
     trio.run(run)
 
