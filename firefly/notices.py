@@ -76,6 +76,10 @@ class Notices:
             window = self._windows[resource] = Window(self._budget, self._now())
         return window
 
+    def overdrawn(self) -> int:
+        """Bytes that came beyond the credit of their resources and are not consumed yet."""
+        return sum(max(-window.room, 0) for window in self._windows.values())
+
     def forget(self, resource: bytes) -> None:
         """The resource is gone: what its window grew by goes to others."""
         window = self._windows.pop(resource, None)

@@ -14,9 +14,13 @@ from firefly.credit import Allowance
 from firefly.messages import (
     FRAGMENT_SIZE,
     INLINE_LIMIT,
+    Credit,
+    Error,
     Fragment,
     Item,
     Notify,
+    Release,
+    Result,
     encode,
     join,
     transfer_mark,
@@ -34,6 +38,8 @@ VALUE_OVERHEAD = 16
 OVERHEAD = 160
 """Bytes that a message takes beside its values, at most: an attached request names its caller. Capabilities are
 counted apart."""
+OWED = frozenset((Result, Error, Credit, Release))
+"""What is said because the peer said something first."""
 MAX_STARTED = 64 * 2**20
 """Bytes of values under way as fragments at a time, unless it is one alone; half of what the peer has room for."""
 
@@ -84,7 +90,10 @@ class Transfer:
 
 
 class Outbox:
-    """Messages for one peer. `room` is called when a full outbox has room again."""
+    """Messages for one peer. `room` is called when a full outbox has room again.
+
+    `owed` counts those that wait because of what the peer itself has said.
+    """
 
     def __init__(self, room: Callable[[], None] = lambda: None) -> None:
         self._queues: dict[int, deque[tuple[Any, int]]] = {INTERACTIVE: deque(), BULK: deque()}
@@ -95,14 +104,11 @@ class Outbox:
         self._room = room
         self.count = 0
         self.size = 0
+        self.owed = 0
         self.full = False
 
     def waiting(self, lane: int) -> bool:
         return bool(self._queues.get(lane)) or (lane == BULK and bool(self._transfers))
-
-    def length(self, lane: int) -> int:
-        """How many messages of a lane wait; a run is one."""
-        return len(self._queues[lane])
 
     def append(self, lane: int, message: Any, size: int) -> int:
         """Queues one message whose values have `size` bytes; returns how many wait now."""
@@ -110,6 +116,7 @@ class Outbox:
         if queue and queue[-1][1] == 0:
             self._close(queue[-1][0])
         queue.append((message, size + OVERHEAD))
+        self.owed += type(message) in OWED
         self._count(1, size + OVERHEAD)
         return len(queue)
 
@@ -197,6 +204,7 @@ class Outbox:
                 message = message.message()
             else:
                 count += 1
+                self.owed -= type(message) in OWED
             messages.append(message)
         if not messages:
             return None

@@ -25,3 +25,28 @@ class Room:
         self.used -= size
         if self.shared is not None:
             self.shared.give(size)
+
+
+class Shelf:
+    """Values kept for a while, each under a number: with less than `limit` bytes there, one more may come."""
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+        self.used = 0
+        self._sizes: dict[int, int] = {}
+
+    def put(self, number: int, size: int) -> bool:
+        """Counts a value; false, and it is not counted, if there is no room."""
+        if self.used >= self.limit:
+            return False
+        self.used += size
+        self._sizes[number] = size
+        return True
+
+    def take(self, number: int) -> None:
+        """The value is needed no more; harmless if there was none."""
+        self.used -= self._sizes.pop(number, 0)
+
+    def clear(self) -> None:
+        self._sizes.clear()
+        self.used = 0

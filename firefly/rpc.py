@@ -19,6 +19,7 @@ from firefly.exports import Exports
 from firefly.fragments import Fragments, key_of
 from firefly.messages import (
     ARGUMENTS,
+    INLINE_LIMIT,
     MARK_SIZE,
     MAX_ERROR,
     MAX_VALUE,
@@ -42,11 +43,16 @@ from firefly.messages import (
 from firefly.notices import Notices
 from firefly.outbox import BATCH, Outbox, Run
 from firefly.packet import BULK, INTERACTIVE
+from firefly.room import Shelf
 
 MAX_CALLS = 1024
 """Open calls per conversation and direction; the peer answers Busy beyond."""
-MAX_UNTAKEN = 4 * MAX_CALLS
-"""Messages of a lane that may wait for a peer which goes on calling: its open calls have at most MAX_CALLS answers."""
+MAX_UNTAKEN = 8 * MAX_CALLS
+"""Answers, credit and releases that may wait for a peer which goes on all the same: an honest one has at most MAX_CALLS
+calls open and 4,096 objects passed."""
+MAX_KEPT = 128 * 2**20
+"""Bytes of the arguments of a peer's open calls, and of all that waits for it: with less, one more value may come. What
+came beyond credit has as many at most."""
 NIL = Raw(b"\xc0")
 RESOURCE_SIZE = 16
 CAPABILITY_SIZE = 36
@@ -105,6 +111,7 @@ class Conversation:
         self._wake = wake
         self._decode = decode
         self._fragments = Fragments()
+        self._arguments = Shelf(MAX_KEPT)
         self._next_call = 1 if odd else 2
         self._peer_parity = 0 if odd else 1
         self._highest = {1: 0, 2: 0}
@@ -237,6 +244,9 @@ class Conversation:
         if size > MAX_VALUE:
             code, body = encode_error(TooLarge(f"the result has {size} bytes, over {MAX_VALUE}"))
             return self.fail(lane, number, code, body)
+        if size >= FITS and self.outbox.size >= MAX_KEPT:
+            busy = self._busy("the call was run, but too much waits already for its caller to send the result")
+            return self.fail(lane, number, *encode_error(busy))
         stowed = value if size < FITS else self.stow(bytes(value))
         raw = stowed if isinstance(stowed, Raw) else Raw(stowed)
         need = len(raw) if capabilities is None else len(raw) + CAPABILITY_SIZE * len(capabilities)
@@ -248,6 +258,8 @@ class Conversation:
 
     def _served(self, number: int) -> None:
         call = self.serving.pop(number, None)
+        if self._arguments.used:
+            self._arguments.take(number)
         if call is not None and call.window is not None:
             call.close_window()
 
@@ -306,6 +318,8 @@ class Conversation:
         handlers = self._handlers
         for message in self._decode(record):
             handlers[type(message)](lane, message)
+        if self.outbox.owed > MAX_UNTAKEN:
+            raise BadMessage("the peer goes on and on without taking the answers")
 
     def _dispatch(self, lane: int, message: Any) -> None:
         """What a finished transfer let go on."""
@@ -317,8 +331,6 @@ class Conversation:
             raise BadMessage(f"call number {number} is used twice or not the peer's to give")
         if len(request.resource) != RESOURCE_SIZE:
             raise BadMessage("a resource's id has 16 bytes")
-        if self.outbox.length(lane) > MAX_UNTAKEN:
-            raise BadMessage("the peer calls on and on without taking the answers")
         self._highest[lane] = number
         fragments = self._fragments
         if (not fragments.active and len(request.arguments) != MARK_SIZE) or not fragments.hold(lane, request):
@@ -329,8 +341,12 @@ class Conversation:
             check_capabilities(request)
         try:
             if len(self.serving) >= MAX_CALLS:
-                self.counters["busy"] += 1
-                raise Busy(f"over {MAX_CALLS} calls are open", hint="wait for answers before calling more")
+                raise self._busy(f"over {MAX_CALLS} calls are open")
+            size = len(request.arguments)
+            if size > FITS and not self._arguments.put(request.call, size):
+                raise self._busy(f"open calls have over {MAX_KEPT} bytes of arguments")
+            if self.outbox.size >= MAX_KEPT:
+                raise self._busy(f"over {MAX_KEPT} bytes wait to be sent")
             call = self.dispatcher.request(self, lane, request)
         except GlowError as error:
             if isinstance(error, BadMessage):
@@ -340,6 +356,10 @@ class Conversation:
         else:
             if call is not None:
                 self.serving[request.call] = call
+
+    def _busy(self, why: str) -> Busy:
+        self.counters["busy"] += 1
+        return Busy(why, hint="wait for answers before calling more")
 
     def _result(self, lane: int, result: Result) -> None:
         if (not self._fragments.active and len(result.value) != MARK_SIZE) or not self._fragments.hold(lane, result):
@@ -382,7 +402,10 @@ class Conversation:
     def _deliver(self, lane: int, notification: Notify) -> None:
         if notification.capabilities:
             check_capabilities(notification)
-        self.dispatcher.notified(self, lane, notification)
+        size = sum(map(len, notification.arguments))
+        if size > INLINE_LIMIT and self._overdrawn() + size > MAX_KEPT:
+            return self.refused(notification)
+        return self.dispatcher.notified(self, lane, notification)
 
     def _give_room(self, resource: bytes, size: int) -> None:
         self.send_credit(resource, ARGUMENTS, size)
@@ -420,9 +443,28 @@ class Conversation:
         if call is None or call.window is None:
             self.counters["dropped"] += 1
             return self.release_all(item.capabilities)
-        if not call.window.received(sum(map(len, item.values))):
+        size = sum(map(len, item.values))
+        if not call.window.received(size):
             raise BadMessage(f"items of call {item.call} came without credit")
+        if size > INLINE_LIMIT and self._overdrawn() > MAX_KEPT:
+            return self._break_off(lane, call, item)
         return call.arrived(item.values, item.capabilities)
+
+    def _overdrawn(self) -> int:
+        """Bytes that came beyond the credit of their streams and resources, each by one value, and are not read yet."""
+        windows = [call.window for calls in (self.calls, self.serving) for call in calls.values()]
+        return sum(max(-window.room, 0) for window in windows if window is not None) + self.notices.overdrawn()
+
+    def _break_off(self, lane: int, call: Call, item: Item) -> None:
+        """Ends a stream whose big value finds no room; the others go on."""
+        self.release_all(item.capabilities)
+        error = encode_error(self._busy(f"over {MAX_KEPT} bytes of big values wait to be read"))
+        if isinstance(call, OutgoingCall):
+            self.cancel(call)
+            call.failed(*error)
+        elif isinstance(call, IncomingCall):
+            self.fail(lane, call.number, *error)
+            call.cancelled()
 
     def _end(self, lane: int, end: End) -> None:
         if not self._fragments.active or not self._fragments.hold(lane, end):
@@ -476,6 +518,7 @@ class Conversation:
         for incoming in list(self.serving.values()):
             incoming.cancelled()
         self.serving.clear()
+        self._arguments.clear()
         self.exports.let_all_go()
         self.outbox.close()
         self._room_again()

@@ -126,6 +126,11 @@ class Session:
         """Seconds of a round trip, in the lane in which it is longer; None before the first measurement."""
         return max((sending.round_trip.smoothed or 0.0 for sending in self._sending.values()), default=0.0) or None
 
+    @property
+    def in_flight(self) -> int:
+        """Records that nobody has acknowledged."""
+        return sum(len(sending.in_flight) for sending in self._sending.values())
+
     def answered(self, seconds: float) -> None:
         """The handshake took so long to be answered: the first estimate of a round trip."""
         for sending in self._sending.values():

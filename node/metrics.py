@@ -1,7 +1,8 @@
 """What a node counts and measures, as metrics named by the conventions of Prometheus.
 
 `collect` reads it from the parts of a node, `prometheus_text` writes it down (text format 0.0.4). The number of series
-is bounded: labels are names that this code gives, labels of processes, and names of at most 256 neighbours.
+is bounded: labels are names that this code gives, labels of processes, and names of at most 64 nodes; all further ones
+are "others" together.
 """
 
 from __future__ import annotations
@@ -11,13 +12,15 @@ import re
 import sys
 import time
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from firefly.address import format_address
 from firefly.interfaces.core import Metric, MetricKind, ProcessState, Role
+from firefly.session import Session
 from node.links import kind_of
+from node.totals import OTHERS
 
 if TYPE_CHECKING:
     from node.host import ProcessHost
@@ -25,14 +28,25 @@ if TYPE_CHECKING:
     from node.node import Node
 
 COUNTER, GAUGE = MetricKind.COUNTER, MetricKind.GAUGE
-MAX_NEIGHBOURS, MAX_PROCESSES = 256, 1024
-"""Neighbours and processes with series of their own; all further neighbours are "others", processes are left out."""
+MAX_PROCESSES = 1024
+"""Processes with series of their own; all further ones are left out."""
+DROPS = ("flow_full", "link_full", "unforwardable")
+PACKETS = ("sent", "received", "resent", "duplicates", "refused", "forged")
+SESSION_GAUGES: tuple[tuple[str, str, Callable[[Session], int]], ...] = (
+    ("glow_session_window_bytes", "What sessions may have under way.", lambda session: session.window.limit),
+    ("glow_session_under_way_bytes", "What sessions have under way.", lambda session: session.window.used),
+    (
+        "glow_session_under_way_packets",
+        "Packets of sessions that nobody has acknowledged.",
+        lambda session: session.in_flight,
+    ),
+)
 _CLEAN = re.compile(r"[^a-zA-Z0-9_:]")
 
 
 def collect(node: Node, processes: ProcessHost) -> list[Metric]:
     """All metrics of a node, those of one name side by side."""
-    return [*_of_node(node), *_of_links(node), *_of_traffic(node), *_of_processes(processes)]
+    return [*_of_node(node), *_of_links(node), *_of_sessions(node), *_of_traffic(node), *_of_processes(processes)]
 
 
 def _of_node(node: Node) -> Iterator[Metric]:
@@ -71,36 +85,65 @@ def _of_links(node: Node) -> Iterator[Metric]:
     for (kind, state), count in sorted(states.items()):
         labels = {"kind": kind, "state": state}
         yield Metric("glow_links", GAUGE, "Links by kind and state.", labels, count)
-    links = _by_neighbour(node)
-    for name, what, read in (
-        ("glow_link_sent_bytes_total", "Bytes written to links that are up.", _sent),
-        ("glow_link_received_bytes_total", "Bytes read from links that are up.", _received),
+    live = [link for link in node.router.links if link.certified]
+    totals: dict[tuple[str, str], Counter[str]] = defaultdict(Counter)
+    for (peer, kind), counted in node.totals.links(live).items():
+        totals[_name(node, peer), kind].update(counted)
+    for name, what, event in (
+        ("glow_link_sent_bytes_total", "Bytes written to links.", "sent"),
+        ("glow_link_received_bytes_total", "Bytes read from links.", "received"),
+        ("glow_link_packets_total", "Packets that left by links.", "packets"),
     ):
-        for (peer, kind), group in links.items():
-            yield Metric(name, COUNTER, what, {"peer": peer, "kind": kind}, sum(map(read, group)))
-    for (peer, kind), group in links.items():
-        times = [link.liveness.rtt for link in group if link.liveness.rtt is not None]
+        for (to, kind), total in totals.items():
+            yield Metric(name, COUNTER, what, {"peer": to, "kind": kind}, total[event])
+    dropped = "Packets of others that found no room in the queue of a link, or cannot be forwarded."
+    for (to, kind), total in totals.items():
+        for reason in DROPS:
+            labels = {"peer": to, "kind": kind, "reason": reason}
+            yield Metric("glow_link_drops_total", COUNTER, dropped, labels, total[reason])
+    yield from _of_live_links(node, live)
+
+
+def _of_live_links(node: Node, live: list[Link]) -> Iterator[Metric]:
+    groups: dict[tuple[str, str], list[Link]] = defaultdict(list)
+    for link in live:
+        groups[_name(node, node.totals.place(link.peer_address)), link.kind].append(link)
+    for (to, kind), links in groups.items():
+        queued = sum(link.queue.transit.charged for link in links)
+        waits = "Packets of others that wait for links which are up."
+        yield Metric("glow_link_queue_bytes", GAUGE, waits, {"peer": to, "kind": kind}, queued)
+    for (to, kind), links in groups.items():
+        times = [link.liveness.rtt for link in links if link.liveness.rtt is not None]
         if times:
-            labels = {"peer": peer, "kind": kind}
+            labels = {"peer": to, "kind": kind}
             yield Metric("glow_link_round_trip_seconds", GAUGE, "Least round trip of a minute.", labels, min(times))
 
 
-def _sent(link: Link) -> int:
-    return link.sent_bytes
+def _name(node: Node, peer: bytes) -> str:
+    """What its series call a node: those of nodes with the same name are one."""
+    return "others" if peer == OTHERS else node.name_of(peer)
 
 
-def _received(link: Link) -> int:
-    return link.received_bytes
-
-
-def _by_neighbour(node: Node) -> Mapping[tuple[str, str], list[Link]]:
-    """The links of each neighbour that belongs here, by its name and their kind."""
-    found: dict[tuple[str, str], list[Link]] = defaultdict(list)
-    for link in sorted(node.router.links, key=lambda link: link.since):
-        if link.certified:
-            key = (node.name_of(link.peer_address), link.kind)
-            found[key if key in found or len(found) < MAX_NEIGHBOURS else ("others", link.kind)].append(link)
-    return found
+def _of_sessions(node: Node) -> Iterator[Metric]:
+    live = node.peers.sessions.open_sessions()
+    totals: dict[str, Counter[str]] = defaultdict(Counter)
+    for peer, counted in node.totals.sessions(live).items():
+        totals[_name(node, peer)].update(counted)
+    for to, total in totals.items():
+        for event in PACKETS:
+            labels = {"peer": to, "event": event}
+            yield Metric("glow_session_packets_total", COUNTER, "Packets of sessions.", labels, total[event])
+    groups: dict[str, list[Session]] = defaultdict(list)
+    for session in live:
+        groups[_name(node, node.totals.place(session.peer_address))].append(session)
+    for name, what, read in SESSION_GAUGES:
+        for to, sessions in groups.items():
+            yield Metric(name, GAUGE, what, {"peer": to}, sum(map(read, sessions)))
+    for to, sessions in groups.items():
+        times = [session.srtt for session in sessions if session.srtt is not None]
+        if times:
+            took = "Smoothed round trip of a session."
+            yield Metric("glow_session_round_trip_seconds", GAUGE, took, {"peer": to}, max(times))
 
 
 def _of_traffic(node: Node) -> Iterator[Metric]:
@@ -109,6 +152,7 @@ def _of_traffic(node: Node) -> Iterator[Metric]:
         "routing": node.mesh.flooding.counters,
         "sessions": node.peers.sessions.counters,
         "peers": node.peers.counters,
+        "calls": node.peers.count_calls(),
     }
     for part, counters in parts.items():
         for event, count in sorted(counters.items()):

@@ -29,9 +29,11 @@ from node.links.ports import Ports
 from node.logs import NODE, Log
 from node.peers import Peers
 from node.router import Router
-from node.routing import Mesh, MeshEvents, Refusal, TopologyFlow
+from node.routing import Mesh, MeshEvents, Refusal, Relay, TopologyFlow
 from node.store import Store
 from node.timer import Timer
+from node.ways import Ways
+from node.willingness import Willingness
 
 KIND_PENALTY = {"tcp": 0, "unix": 0, "memory": 0, "pipe": 0, "websocket": 100}
 """µs that a link's kind adds to its cost."""
@@ -41,6 +43,10 @@ RENEWAL_CHECK = 60.0
 """Seconds between two looks at the certificates."""
 SEQUENCE_RESERVE = 100_000
 """Numbers of records that a start of the node may use."""
+
+
+RELAYS = {Relay.ALWAYS: "for others", Relay.RELUCTANT: "only where nothing else can", Relay.NEVER: "nothing"}
+"""What the log says of this node's willingness."""
 
 
 class Node:
@@ -87,6 +93,7 @@ class Node:
         )
         self.router.mesh = self.mesh
         self.peers = Peers(key, self.router, workers, self.caller_of, self.instance)
+        self.totals = self.peers.totals
         self.peers.offer = self.offer
         self.peers.resources_changed = self.describe_soon
         self.router.sessions = self.peers.sessions
@@ -97,6 +104,9 @@ class Node:
         self.links.standing.failed = self._link_failed
         self.links.standing.eager = self.peers.stuck
         self.timer.timed |= {self.mesh, self.peers.sessions}
+        self.ways = Ways(self._known_nodes, self._way, self.name_of, self._way_changed)
+        nursery.start_soon(self.ways.run)
+        self.willingness = Willingness(self)
         self.glow = Glow(self.peers, key.address, key.public)
 
     # --- the namespace
@@ -199,6 +209,7 @@ class Node:
         self.timer.timed.add(link)
         namespaces = self.book.shared(self.key.public, link.peer_key)
         link.certified = bool(namespaces)
+        link.liveness.idle = self.willingness.idle
         self.mesh.link_up(link, link.peer_key, namespaces, now)
         if namespaces or link in self.links.initiated:
             self._introduce(link)
@@ -212,6 +223,8 @@ class Node:
         if link.announced:
             name = self.name_of(link.peer_address)
             self._tell(LogLevel.WARNING, link.url, f"the link to {name} ended: {link.reason}")
+        if link.certified:
+            self.totals.link_ended(link)
         self.timer.timed.discard(link)
         self.mesh.link_down(link, now)
         self.peers.sessions.link_lost(link, now)
@@ -244,6 +257,16 @@ class Node:
         self.mesh.cost(link, link.liveness.cost + KIND_PENALTY.get(link.kind, 0), trio.current_time())
         self.timer.arm(self.mesh)
 
+    def relay_changed(self, relay: Relay, idle: float) -> None:
+        """How willing this node is to forward, and after how many seconds an idle link is probed, from now on."""
+        for link in self.router.links:
+            link.liveness.idle = idle
+            self.timer.arm(link)
+        self.mesh.set_relay(relay, trio.current_time())
+        self.timer.arm(self.mesh)
+        why = f": {self.willingness.why}" if self.willingness.why else ""
+        self.log.add(LogLevel.INFO, NODE, "routes", f"this node relays {RELAYS[relay]}{why}", {})
+
     # --- what the parts tell
 
     def _topology_ready(self, link: Any) -> None:
@@ -251,8 +274,19 @@ class Node:
         self.router.touch(link)
 
     def _routes_changed(self) -> None:
+        self.ways.changed()
         self.router.routes_changed()
         self.peers.sessions.routes_changed(self.mesh.next_hop, trio.current_time())
+
+    def _known_nodes(self) -> list[bytes]:
+        return [address for area in self.mesh.areas.values() for address in area.records if address != self.address]
+
+    def _way(self, address: bytes) -> tuple[bytes, Any] | None:
+        link: Any = self.mesh.next_hop(address)
+        return None if link is None else (link.peer_address, link)
+
+    def _way_changed(self, level: LogLevel, what: str) -> None:
+        self.log.add(level, NODE, "routes", what, {})
 
     def _ways_broken(self, destinations: set[bytes]) -> None:
         self.peers.sessions.ways_broken(destinations, trio.current_time())

@@ -28,6 +28,7 @@ from node.links import kind_of
 from node.metrics import collect
 from node.node import Node, platform_name
 from node.pairing import Invite, InviteRefusedError
+from node.topology import RELAYING, Topology
 
 SELF = "self"
 
@@ -56,6 +57,7 @@ class NodeProcess(core.NodeServer):
         self._doorkeeper = doorkeeper
         self._stop = stop
         self._link_book = LinkBook(node, self._name)
+        self._topology = Topology(node, self._name)
         self._introductions = Introductions(node.peers.host, node.caller_of, node.start_soon)
 
     # --- looking
@@ -93,6 +95,8 @@ class NodeProcess(core.NodeServer):
             links=self._links(),
             counters=dict(router),
             lapsed=self._lapsed(),
+            relaying=RELAYING[node.willingness.relay],
+            relaying_why=node.willingness.why,
         )
 
     def _entries(self) -> list[Entry]:
@@ -266,6 +270,14 @@ class NodeProcess(core.NodeServer):
         hops = [core.Hop(address, self._name(address), "", None) for address in path]
         hops[0] = core.Hop(path[0], self._name(path[0]), link.kind, link.liveness.rtt)
         return [here, *hops]
+
+    def records(self) -> list[core.LinkStateRecord]:
+        self._members_only()
+        return self._topology.records()
+
+    def routes(self, destination: bytes | None) -> list[core.Route]:
+        self._members_only()
+        return self._topology.routes(destination)
 
     def echo(self, payload: bytes) -> bytes:
         return payload

@@ -17,6 +17,7 @@ from firefly.rpc import Conversation
 from firefly.runtime import Caller, Host, Workers
 from firefly.sessions import Sessions
 from node.router import Router
+from node.totals import Totals
 
 REACH_TIME = 1.0
 """Seconds after which a call to a node with neither session nor route fails."""
@@ -42,6 +43,7 @@ class Peers:
         self.router = router
         self.host = Host(self, workers)
         self.counters: Counter[str] = Counter()
+        self.totals = Totals()
         self.caller_of = caller_of
         self.offer: Callable[[str, Any], Awaitable[bytes]]
         self.resources_changed: Callable[[], None] = lambda: None
@@ -113,6 +115,7 @@ class Peers:
         conversation = self._conversations.pop(session, None)
         if conversation is None:
             return
+        self.totals.session_ended(session, conversation.counters)
         if self._open.get(session.peer_address) is conversation:
             del self._open[session.peer_address]
         conversation.close(error)
@@ -120,6 +123,13 @@ class Peers:
     def busy(self, session: Any) -> bool:
         conversation = self._conversations.get(session)
         return conversation is not None and bool(conversation.calls or conversation.serving or conversation.exports)
+
+    def count_calls(self) -> Counter[str]:
+        """What the conversations with other nodes count, those that have ended among them."""
+        counted = Counter(self.totals.calls)
+        for conversation in self._conversations.values():
+            counted.update(conversation.counters)
+        return counted
 
     def stuck(self) -> bool:
         """Whether something for a node with a session waits for a path to it."""

@@ -25,6 +25,7 @@ from node.configuration.settings import (
     LISTEN,
     PROCESS_START,
     PROGRAM_LIMIT,
+    RELAY,
     Effective,
     given,
 )
@@ -144,6 +145,7 @@ async def _running(home: Home, store: Store, configuration: Configuration) -> As
             node.links.standing.follow(store.links())
             nursery.start_soon(_take_all, node, programs, _control_socket(os.fspath(node.home.socket)))
             nursery.start_soon(node.watch_certificates)
+            nursery.start_soon(node.willingness.run)
             nursery.start_soon(node.keeper.run)
             nursery.start_soon(configuration.watch)
             await host.start()
@@ -170,6 +172,7 @@ def _follow(
     configuration.follow(INVITE_LIFETIME, partial(setattr, doorkeeper, "lifetime"))
     configuration.follow(LINK_RETRY, partial(setattr, node.links.standing, "longest_pause"))
     configuration.follow(PROCESS_START, partial(setattr, host, "start_time"))
+    configuration.follow(RELAY, node.willingness.set)
     configuration.follow(PROGRAM_LIMIT, partial(setattr, programs, "total_tokens"))
 
 

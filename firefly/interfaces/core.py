@@ -162,6 +162,14 @@ class NodeSummary(msgspec.Struct, array_like=True, frozen=True):
     """Another node had this name first: it answers to its address only."""
 
 
+class Relaying(runtime.OpenEnum):
+    """How willing a node is to forward for others."""
+
+    ALWAYS = 1
+    WHEN_NEEDED = 2
+    NEVER = 3
+
+
 class NodeStatus(msgspec.Struct, array_like=True, frozen=True):
     name: Label
     address: Address
@@ -178,6 +186,9 @@ class NodeStatus(msgspec.Struct, array_like=True, frozen=True):
     counters: dict[str, scalars.u64] = {}
     lapsed: list[NodeSummary] = []
     """Nodes whose certificate has ended; they can do nothing until an administrator renews it."""
+    relaying: Relaying = Relaying.ALWAYS
+    """How willing it is to forward for others, and why if it is not simply willing."""
+    relaying_why: str = ""
 
 
 class ResourceStatus(msgspec.Struct, array_like=True, frozen=True):
@@ -204,6 +215,47 @@ class Hop(msgspec.Struct, array_like=True, frozen=True):
     link: str
     """Kind of the link that leads to this hop; empty for the first, this node itself."""
     round_trip: float | None
+
+
+class Edge(msgspec.Struct, array_like=True, frozen=True):
+    node: Address
+    name: Label
+    cost: scalars.u64
+    """µs, as its record says; an edge counts only while both ends list it, at the larger cost."""
+
+
+class LinkStateRecord(msgspec.Struct, array_like=True, frozen=True):
+    """What a node last said of itself, as the asked node holds it."""
+
+    node: Address
+    name: Label
+    instance: bytes
+    sequence: scalars.u64
+    age: float
+    relaying: Relaying
+    neighbours: list[Edge]
+    attached: list[Address]
+    """Foreigners that are attached to it."""
+
+
+class Route(msgspec.Struct, array_like=True, frozen=True):
+    """The way that packets of the asked node take to one other."""
+
+    destination: Address
+    name: Label
+    next_hop: Address
+    """The neighbour that packets go to first, and the link by which."""
+    next_name: Label
+    link: str
+    round_trip: float | None
+    cost: scalars.u64
+    """µs, of all links on the way together."""
+    hops: scalars.u32
+    queued: scalars.u64
+    """Bytes of other nodes' packets that wait for that link."""
+    alternate: Address | None = None
+    """The neighbour that stands in at once if that link is lost; null: until routes are computed anew there is none."""
+    alternate_name: Label = ""
 
 
 class Invite(msgspec.Struct, array_like=True, frozen=True):
@@ -549,6 +601,14 @@ class Node(Process):
     async def metrics(self) -> list[Metric]:
         """What the node counts and measures."""
         return await self._call(_NODE_METRICS, ())
+
+    async def records(self) -> list[LinkStateRecord]:
+        """What every node of the namespace last said of itself, as far as it is known here."""
+        return await self._call(_NODE_RECORDS, ())
+
+    async def routes(self, destination: Address | None = None) -> list[Route]:
+        """The ways to all nodes that can be reached, or to one."""
+        return await self._call(_NODE_ROUTES, (destination,))
 
 
 class _ResourceDescribeArguments(msgspec.Struct, array_like=True, frozen=True):
@@ -904,6 +964,34 @@ _NODE_METRICS = runtime.Method(
 )
 
 
+class _NodeRecordsArguments(msgspec.Struct, array_like=True, frozen=True):
+    pass
+
+
+_NODE_RECORDS = runtime.Method(
+    "records",
+    "glow.core/Node.records",
+    0xA8577EA0,
+    _NodeRecordsArguments,
+    result=list[LinkStateRecord],
+    idempotent=True,
+)
+
+
+class _NodeRoutesArguments(msgspec.Struct, array_like=True, frozen=True):
+    destination: Address | None = None
+
+
+_NODE_ROUTES = runtime.Method(
+    "routes",
+    "glow.core/Node.routes",
+    0xA148003C,
+    _NodeRoutesArguments,
+    result=list[Route],
+    idempotent=True,
+)
+
+
 class ResourceServer(runtime.Server):
     """Base of every process that serves Resource; a missing method answers NoSuchMethod."""
 
@@ -954,6 +1042,8 @@ class NodeServer(ProcessServer):
         _NODE_LINKS_REMOVE,
         _NODE_LOGS,
         _NODE_METRICS,
+        _NODE_RECORDS,
+        _NODE_ROUTES,
     )
 
     def node_status(self) -> runtime.Answer[NodeStatus]:
@@ -1059,6 +1149,14 @@ class NodeServer(ProcessServer):
         """What the node counts and measures."""
         return runtime.missing(_NODE_METRICS)
 
+    def records(self) -> runtime.Answer[list[LinkStateRecord]]:
+        """What every node of the namespace last said of itself, as far as it is known here."""
+        return runtime.missing(_NODE_RECORDS)
+
+    def routes(self, destination: Address | None) -> runtime.Answer[list[Route]]:
+        """The ways to all nodes that can be reached, or to one."""
+        return runtime.missing(_NODE_ROUTES)
+
 
 SCHEMA: Final = rb"""{"format":1,"library":"glow.core","doc":"What every resource, process and node answers.","declarations":[
 {"kind":"alias","name":"glow.core.Address","doc":"The first 16 bytes of BLAKE2b-256 of a node's Ed25519 key.","type":{"kind":"Bytes","size":16}},
@@ -1075,10 +1173,14 @@ SCHEMA: Final = rb"""{"format":1,"library":"glow.core","doc":"What every resourc
 {"kind":"struct","name":"glow.core.LinkStatus","fields":[{"name":"peer","type":{"kind":"Ref","name":"glow.core.Label"},"doc":"Label of the node at the other end, empty while it is not known."},{"name":"address","type":{"kind":"Optional","of":[{"kind":"Ref","name":"glow.core.Address"}]}},{"name":"kind","type":{"kind":"String"}},{"name":"url","type":{"kind":"String"}},{"name":"state","type":{"kind":"String"},"doc":"up, connecting or waiting"},{"name":"reason","type":{"kind":"String"}},{"name":"round_trip","type":{"kind":"Optional","of":[{"kind":"Duration"}]}},{"name":"since","type":{"kind":"Optional","of":[{"kind":"Timestamp"}]}},{"name":"sent","type":{"kind":"u64"}},{"name":"received","type":{"kind":"u64"}},{"name":"hint","type":{"kind":"String"},"doc":"What helps against the reason; empty if nothing does.","default":[""]},{"name":"certified","type":{"kind":"bool"},"doc":"False while the neighbour has shown no certificate; nothing is relayed for it then.","default":[true]},{"name":"retry","type":{"kind":"Optional","of":[{"kind":"Timestamp"}]},"doc":"When a waiting link is tried again.","default":[null]}]},
 {"kind":"struct","name":"glow.core.StandingLink","doc":"A node that is dialled until it is linked, and again when the link ends.","fields":[{"name":"urls","type":{"kind":"Array","of":[{"kind":"String"}]},"doc":"In the order in which they are tried."},{"name":"key","type":{"kind":"Optional","of":[{"kind":"Ref","name":"glow.core.Key"}]},"doc":"Whose key must answer there; whoever answers, if it is null."},{"name":"peer","type":{"kind":"Ref","name":"glow.core.Label"},"doc":"The node at the other end, as far as it is known."},{"name":"address","type":{"kind":"Optional","of":[{"kind":"Ref","name":"glow.core.Address"}]}},{"name":"state","type":{"kind":"String"},"doc":"up, connecting or waiting"},{"name":"reason","type":{"kind":"String"}},{"name":"hint","type":{"kind":"String"},"doc":"What helps against the reason; empty if nothing does."},{"name":"url","type":{"kind":"String"},"doc":"The address and kind of the link that is up; empty if none is."},{"name":"kind","type":{"kind":"String"}},{"name":"since","type":{"kind":"Timestamp"},"doc":"Since when it is in this state."},{"name":"next_attempt","type":{"kind":"Optional","of":[{"kind":"Duration"}]},"doc":"Until it is dialled again, while it is waiting."},{"name":"round_trip","type":{"kind":"Optional","of":[{"kind":"Duration"}]}}]},
 {"kind":"struct","name":"glow.core.NodeSummary","fields":[{"name":"name","type":{"kind":"Ref","name":"glow.core.Label"}},{"name":"address","type":{"kind":"Ref","name":"glow.core.Address"}},{"name":"key","type":{"kind":"Ref","name":"glow.core.Key"}},{"name":"role","type":{"kind":"Ref","name":"glow.core.Role"}},{"name":"reachable","type":{"kind":"bool"}},{"name":"how","type":{"kind":"String"},"doc":"this node, direct tcp, via relay, or unreachable"},{"name":"hops","type":{"kind":"u8"}},{"name":"reason","type":{"kind":"String"},"doc":"Why it is reached this way, or not at all."},{"name":"platform","type":{"kind":"String"}},{"name":"expires","type":{"kind":"Optional","of":[{"kind":"Timestamp"}]},"doc":"When its certificate ends; null if it has none.","default":[null]},{"name":"clash","type":{"kind":"bool"},"doc":"Another node had this name first: it answers to its address only.","default":[false]}]},
-{"kind":"struct","name":"glow.core.NodeStatus","fields":[{"name":"name","type":{"kind":"Ref","name":"glow.core.Label"}},{"name":"address","type":{"kind":"Ref","name":"glow.core.Address"}},{"name":"key","type":{"kind":"Ref","name":"glow.core.Key"}},{"name":"namespace","type":{"kind":"Ref","name":"glow.core.Key"}},{"name":"role","type":{"kind":"Ref","name":"glow.core.Role"}},{"name":"version","type":{"kind":"String"}},{"name":"platform","type":{"kind":"String"}},{"name":"home","type":{"kind":"String"}},{"name":"started","type":{"kind":"Timestamp"}},{"name":"listening","type":{"kind":"Array","of":[{"kind":"String"}]}},{"name":"nodes","type":{"kind":"Array","of":[{"kind":"Ref","name":"glow.core.NodeSummary"}]}},{"name":"links","type":{"kind":"Array","of":[{"kind":"Ref","name":"glow.core.LinkStatus"}]}},{"name":"counters","type":{"kind":"Map","of":[{"kind":"String"},{"kind":"u64"}]},"default":[{}]},{"name":"lapsed","type":{"kind":"Array","of":[{"kind":"Ref","name":"glow.core.NodeSummary"}]},"doc":"Nodes whose certificate has ended; they can do nothing until an administrator renews it.","default":[[]]}]},
+{"kind":"struct","name":"glow.core.NodeStatus","fields":[{"name":"name","type":{"kind":"Ref","name":"glow.core.Label"}},{"name":"address","type":{"kind":"Ref","name":"glow.core.Address"}},{"name":"key","type":{"kind":"Ref","name":"glow.core.Key"}},{"name":"namespace","type":{"kind":"Ref","name":"glow.core.Key"}},{"name":"role","type":{"kind":"Ref","name":"glow.core.Role"}},{"name":"version","type":{"kind":"String"}},{"name":"platform","type":{"kind":"String"}},{"name":"home","type":{"kind":"String"}},{"name":"started","type":{"kind":"Timestamp"}},{"name":"listening","type":{"kind":"Array","of":[{"kind":"String"}]}},{"name":"nodes","type":{"kind":"Array","of":[{"kind":"Ref","name":"glow.core.NodeSummary"}]}},{"name":"links","type":{"kind":"Array","of":[{"kind":"Ref","name":"glow.core.LinkStatus"}]}},{"name":"counters","type":{"kind":"Map","of":[{"kind":"String"},{"kind":"u64"}]},"default":[{}]},{"name":"lapsed","type":{"kind":"Array","of":[{"kind":"Ref","name":"glow.core.NodeSummary"}]},"doc":"Nodes whose certificate has ended; they can do nothing until an administrator renews it.","default":[[]]},{"name":"relaying","type":{"kind":"Ref","name":"glow.core.Relaying"},"doc":"How willing it is to forward for others, and why if it is not simply willing.","default":[1]},{"name":"relaying_why","type":{"kind":"String"},"default":[""]}]},
 {"kind":"struct","name":"glow.core.ResourceStatus","doc":"A resource as its node's directory statement shows it.","fields":[{"name":"id","type":{"kind":"Id"}},{"name":"label","type":{"kind":"Ref","name":"glow.core.Label"}},{"name":"proto","type":{"kind":"String"}},{"name":"access","type":{"kind":"Ref","name":"glow.core.Role"}}]},
 {"kind":"struct","name":"glow.core.Location","fields":[{"name":"node","type":{"kind":"Ref","name":"glow.core.Address"}},{"name":"key","type":{"kind":"Ref","name":"glow.core.Key"}},{"name":"name","type":{"kind":"Ref","name":"glow.core.Label"}},{"name":"resource","type":{"kind":"Id"}},{"name":"label","type":{"kind":"Ref","name":"glow.core.Label"}},{"name":"proto","type":{"kind":"String"}}]},
 {"kind":"struct","name":"glow.core.Hop","fields":[{"name":"node","type":{"kind":"Ref","name":"glow.core.Address"}},{"name":"name","type":{"kind":"Ref","name":"glow.core.Label"}},{"name":"link","type":{"kind":"String"},"doc":"Kind of the link that leads to this hop; empty for the first, this node itself."},{"name":"round_trip","type":{"kind":"Optional","of":[{"kind":"Duration"}]}}]},
+{"kind":"enum","name":"glow.core.Relaying","doc":"How willing a node is to forward for others.","members":[{"name":"ALWAYS","value":1},{"name":"WHEN_NEEDED","value":2},{"name":"NEVER","value":3}]},
+{"kind":"struct","name":"glow.core.Edge","fields":[{"name":"node","type":{"kind":"Ref","name":"glow.core.Address"}},{"name":"name","type":{"kind":"Ref","name":"glow.core.Label"}},{"name":"cost","type":{"kind":"u64"},"doc":"\u00b5s, as its record says; an edge counts only while both ends list it, at the larger cost."}]},
+{"kind":"struct","name":"glow.core.LinkStateRecord","doc":"What a node last said of itself, as the asked node holds it.","fields":[{"name":"node","type":{"kind":"Ref","name":"glow.core.Address"}},{"name":"name","type":{"kind":"Ref","name":"glow.core.Label"}},{"name":"instance","type":{"kind":"Bytes"}},{"name":"sequence","type":{"kind":"u64"}},{"name":"age","type":{"kind":"Duration"}},{"name":"relaying","type":{"kind":"Ref","name":"glow.core.Relaying"}},{"name":"neighbours","type":{"kind":"Array","of":[{"kind":"Ref","name":"glow.core.Edge"}]}},{"name":"attached","type":{"kind":"Array","of":[{"kind":"Ref","name":"glow.core.Address"}]},"doc":"Foreigners that are attached to it."}]},
+{"kind":"struct","name":"glow.core.Route","doc":"The way that packets of the asked node take to one other.","fields":[{"name":"destination","type":{"kind":"Ref","name":"glow.core.Address"}},{"name":"name","type":{"kind":"Ref","name":"glow.core.Label"}},{"name":"next_hop","type":{"kind":"Ref","name":"glow.core.Address"},"doc":"The neighbour that packets go to first, and the link by which."},{"name":"next_name","type":{"kind":"Ref","name":"glow.core.Label"}},{"name":"link","type":{"kind":"String"}},{"name":"round_trip","type":{"kind":"Optional","of":[{"kind":"Duration"}]}},{"name":"cost","type":{"kind":"u64"},"doc":"\u00b5s, of all links on the way together."},{"name":"hops","type":{"kind":"u32"}},{"name":"queued","type":{"kind":"u64"},"doc":"Bytes of other nodes' packets that wait for that link."},{"name":"alternate","type":{"kind":"Optional","of":[{"kind":"Ref","name":"glow.core.Address"}]},"doc":"The neighbour that stands in at once if that link is lost; null: until routes are computed anew there is none.","default":[null]},{"name":"alternate_name","type":{"kind":"Ref","name":"glow.core.Label"},"default":[""]}]},
 {"kind":"struct","name":"glow.core.Invite","fields":[{"name":"id","type":{"kind":"Id"}},{"name":"link","type":{"kind":"String"}},{"name":"name","type":{"kind":"Ref","name":"glow.core.Label"}},{"name":"expires","type":{"kind":"Timestamp"}}]},
 {"kind":"enum","name":"glow.core.LogLevel","members":[{"name":"DEBUG","value":10},{"name":"INFO","value":20},{"name":"WARNING","value":30},{"name":"ERROR","value":40},{"name":"CRITICAL","value":50}]},
 {"kind":"struct","name":"glow.core.LogRecord","doc":"Something that a node, or a process of it, said.","fields":[{"name":"number","type":{"kind":"u64"},"doc":"The first since the node started is 1."},{"name":"time","type":{"kind":"Timestamp"}},{"name":"level","type":{"kind":"Ref","name":"glow.core.LogLevel"}},{"name":"process","type":{"kind":"String"},"doc":"Label of the process that said it, \"node\" for the node itself."},{"name":"logger","type":{"kind":"String"},"doc":"Where in the program: the name of a Python logger, \"stderr\", \"process\" for its state."},{"name":"message","type":{"kind":"String"}},{"name":"fields","type":{"kind":"Map","of":[{"kind":"String"},{"kind":"String"}]},"default":[{}]},{"name":"lost","type":{"kind":"u64"},"doc":"How many records are gone between the one that was given before this one and this one.","default":[0]}]},
@@ -1097,7 +1199,7 @@ SCHEMA: Final = rb"""{"format":1,"library":"glow.core","doc":"What every resourc
 {"kind":"error","name":"glow.core.NameTaken","code":1586044658,"fields":[{"name":"name","type":{"kind":"String"}}]},
 {"kind":"error","name":"glow.core.BadSpecification","code":4261919824,"fields":[{"name":"reason","type":{"kind":"String"}}]},
 {"kind":"error","name":"glow.core.InviteRefused","code":2411434826,"fields":[{"name":"reason","type":{"kind":"String"}}]},
-{"kind":"proto","name":"glow.core.Node","doc":"One relay on one device. Its resource id is its address.","bases":["glow.core.Process"],"methods":[{"name":"node_status","path":"glow.core/Node.node_status","selector":4173643393,"result":{"kind":"Ref","name":"glow.core.NodeStatus"},"idempotent":true},{"name":"resolve","path":"glow.core/Node.resolve","selector":3336570575,"arguments":[{"name":"name","type":{"kind":"String","bound":512}}],"result":{"kind":"Ref","name":"glow.core.Location"},"throws":["glow.core.NoSuchName"],"idempotent":true,"doc":"Where \"nas\", \"nas/files\" or \"self/files\" is; an address prefix of at least 4 characters serves as a node's name."},{"name":"resources","path":"glow.core/Node.resources","selector":1370279882,"arguments":[{"name":"node","type":{"kind":"Ref","name":"glow.core.Address"}}],"result":{"kind":"Array","of":[{"kind":"Ref","name":"glow.core.ResourceStatus"}]},"idempotent":true,"doc":"Resources of one node of the namespace, from its directory statement."},{"name":"processes","path":"glow.core/Node.processes","selector":1979840872,"result":{"kind":"Array","of":[{"kind":"Ref","name":"glow.core.ProcessStatus"}]},"idempotent":true},{"name":"route","path":"glow.core/Node.route","selector":3450544807,"arguments":[{"name":"destination","type":{"kind":"Ref","name":"glow.core.Address"}}],"result":{"kind":"Array","of":[{"kind":"Ref","name":"glow.core.Hop"}]},"idempotent":true,"doc":"The nodes that a packet from here to `destination` visits, this node first."},{"name":"echo","path":"glow.core/Node.echo","selector":2024166333,"arguments":[{"name":"payload","type":{"kind":"Bytes","bound":65536}}],"result":{"kind":"Bytes"},"idempotent":true,"doc":"Answers its argument; measures a round trip."},{"name":"create","path":"glow.core/Node.create","selector":2187511042,"arguments":[{"name":"specification","type":{"kind":"Ref","name":"glow.core.Specification"}}],"result":{"kind":"Ref","name":"glow.core.ProcessStatus"},"throws":["glow.core.NameTaken","glow.core.BadSpecification"],"doc":"Administrators only."},{"name":"kill","path":"glow.core/Node.kill","selector":1751714826,"arguments":[{"name":"process","type":{"kind":"Id"}}],"result":{"kind":"Ref","name":"glow.core.ProcessStatus"},"doc":"Administrators only: ends a process and forgets its specification."},{"name":"invite","path":"glow.core/Node.invite","selector":3742187978,"arguments":[{"name":"name","type":{"kind":"Ref","name":"glow.core.Label"},"default":[""]},{"name":"role","type":{"kind":"Ref","name":"glow.core.Role"},"default":[2]},{"name":"lifetime","type":{"kind":"Duration"},"default":[0.0]},{"name":"accept","type":{"kind":"bool"},"default":[false]}],"result":{"kind":"Stream","of":[{"kind":"Ref","name":"glow.core.PairingEvent"}]},"doc":"Administrators only: makes an invite and tells what becomes of it until the stream is closed; the invite stays valid.\nWith `accept` a right proof is enough, else confirm() must follow an `asked`. A lifetime of 0 is the node's setting."},{"name":"confirm","path":"glow.core/Node.confirm","selector":769599430,"arguments":[{"name":"invite","type":{"kind":"Id"}},{"name":"accept","type":{"kind":"bool"}}],"doc":"Administrators only: the person's answer to an `asked`."},{"name":"join","path":"glow.core/Node.join","selector":1812202784,"arguments":[{"name":"link","type":{"kind":"String","bound":4096}},{"name":"name","type":{"kind":"Ref","name":"glow.core.Label"},"default":[""]}],"result":{"kind":"Ref","name":"glow.core.NodeStatus"},"throws":["glow.core.InviteRefused"],"doc":"Local user only: joins the namespace that an invite link names."},{"name":"stop","path":"glow.core/Node.stop","selector":2122334685,"doc":"Local user only: ends the node after its processes ended."},{"name":"introduce","path":"glow.core/Node.introduce","selector":1174326897,"arguments":[{"name":"id","type":{"kind":"Id"}},{"name":"key","type":{"kind":"Ref","name":"glow.core.Key"}},{"name":"narrowing","type":{"kind":"Bytes"},"default":[""]}],"result":{"kind":"Id"},"doc":"A fresh id through which the holder of `key` uses `id` with the caller's rights; held 60 s until used."},{"name":"configuration","path":"glow.core/Node.configuration","selector":3007252418,"result":{"kind":"Ref","name":"glow.core.Configuration"},"idempotent":true,"doc":"Administrators only, as all of these: what the node is set to, and why."},{"name":"configure","path":"glow.core/Node.configure","selector":3050197461,"arguments":[{"name":"key","type":{"kind":"String","bound":256}},{"name":"value","type":{"kind":"Optional","of":[{"kind":"String","bound":4096}]},"default":[null]}],"result":{"kind":"Ref","name":"glow.core.ConfigurationChange"},"throws":["glow.core.BadConfiguration"],"doc":"Gives a setting a value: TOML, or text that needs no quotes. null: its default."},{"name":"configuration_history","path":"glow.core/Node.configuration_history","selector":2158534776,"result":{"kind":"Array","of":[{"kind":"Ref","name":"glow.core.ConfigurationEntry"}]},"idempotent":true,"doc":"The newest 1,000 changes, newest first."},{"name":"configuration_text","path":"glow.core/Node.configuration_text","selector":1563915234,"arguments":[{"name":"number","type":{"kind":"u32"}}],"result":{"kind":"Bytes"},"idempotent":true,"doc":"The file as a change left it."},{"name":"configuration_rollback","path":"glow.core/Node.configuration_rollback","selector":1642528030,"arguments":[{"name":"number","type":{"kind":"Optional","of":[{"kind":"u32"}]},"default":[null]}],"result":{"kind":"Ref","name":"glow.core.ConfigurationChange"},"throws":["glow.core.BadConfiguration"],"doc":"Goes back to the file that change `number` left; null: to the last good one before the newest change."},{"name":"links_list","path":"glow.core/Node.links_list","selector":3601059715,"result":{"kind":"Array","of":[{"kind":"Ref","name":"glow.core.StandingLink"}]},"idempotent":true},{"name":"links_add","path":"glow.core/Node.links_add","selector":3057925876,"arguments":[{"name":"urls","type":{"kind":"Array","of":[{"kind":"String","bound":4096}],"bound":16}},{"name":"key","type":{"kind":"Optional","of":[{"kind":"Ref","name":"glow.core.Key"}]},"default":[null]}],"result":{"kind":"Ref","name":"glow.core.StandingLink"},"doc":"Administrators only: keeps a link to one node, at whichever of the addresses answers; tells how the first attempt went.\n`pipe:` and other addresses that mean something on this device alone are for its own user."},{"name":"links_remove","path":"glow.core/Node.links_remove","selector":1988459294,"arguments":[{"name":"urls","type":{"kind":"Array","of":[{"kind":"String","bound":4096}],"bound":16}}],"doc":"Administrators only: dials these addresses no more, and ends the links that were made there."},{"name":"logs","path":"glow.core/Node.logs","selector":319902037,"arguments":[{"name":"after","type":{"kind":"u64"},"default":[0]},{"name":"last","type":{"kind":"Optional","of":[{"kind":"u64"}]},"default":[null]},{"name":"follow","type":{"kind":"bool"},"default":[false]},{"name":"level","type":{"kind":"Ref","name":"glow.core.LogLevel"},"default":[10]},{"name":"process","type":{"kind":"String","bound":63},"default":[""]}],"result":{"kind":"Stream","of":[{"kind":"Ref","name":"glow.core.LogRecord"}]},"doc":"Administrators only: what was said, oldest first, of the last 10,000 records: those after the one with number\n`after`, of a process, of a level and above, and of these the `last` ones. With `follow` it goes on with what\ncomes; who is too slow for that loses the oldest."},{"name":"metrics","path":"glow.core/Node.metrics","selector":74445783,"result":{"kind":"Array","of":[{"kind":"Ref","name":"glow.core.Metric"}]},"idempotent":true,"doc":"What the node counts and measures."}]}
+{"kind":"proto","name":"glow.core.Node","doc":"One relay on one device. Its resource id is its address.","bases":["glow.core.Process"],"methods":[{"name":"node_status","path":"glow.core/Node.node_status","selector":4173643393,"result":{"kind":"Ref","name":"glow.core.NodeStatus"},"idempotent":true},{"name":"resolve","path":"glow.core/Node.resolve","selector":3336570575,"arguments":[{"name":"name","type":{"kind":"String","bound":512}}],"result":{"kind":"Ref","name":"glow.core.Location"},"throws":["glow.core.NoSuchName"],"idempotent":true,"doc":"Where \"nas\", \"nas/files\" or \"self/files\" is; an address prefix of at least 4 characters serves as a node's name."},{"name":"resources","path":"glow.core/Node.resources","selector":1370279882,"arguments":[{"name":"node","type":{"kind":"Ref","name":"glow.core.Address"}}],"result":{"kind":"Array","of":[{"kind":"Ref","name":"glow.core.ResourceStatus"}]},"idempotent":true,"doc":"Resources of one node of the namespace, from its directory statement."},{"name":"processes","path":"glow.core/Node.processes","selector":1979840872,"result":{"kind":"Array","of":[{"kind":"Ref","name":"glow.core.ProcessStatus"}]},"idempotent":true},{"name":"route","path":"glow.core/Node.route","selector":3450544807,"arguments":[{"name":"destination","type":{"kind":"Ref","name":"glow.core.Address"}}],"result":{"kind":"Array","of":[{"kind":"Ref","name":"glow.core.Hop"}]},"idempotent":true,"doc":"The nodes that a packet from here to `destination` visits, this node first."},{"name":"echo","path":"glow.core/Node.echo","selector":2024166333,"arguments":[{"name":"payload","type":{"kind":"Bytes","bound":65536}}],"result":{"kind":"Bytes"},"idempotent":true,"doc":"Answers its argument; measures a round trip."},{"name":"create","path":"glow.core/Node.create","selector":2187511042,"arguments":[{"name":"specification","type":{"kind":"Ref","name":"glow.core.Specification"}}],"result":{"kind":"Ref","name":"glow.core.ProcessStatus"},"throws":["glow.core.NameTaken","glow.core.BadSpecification"],"doc":"Administrators only."},{"name":"kill","path":"glow.core/Node.kill","selector":1751714826,"arguments":[{"name":"process","type":{"kind":"Id"}}],"result":{"kind":"Ref","name":"glow.core.ProcessStatus"},"doc":"Administrators only: ends a process and forgets its specification."},{"name":"invite","path":"glow.core/Node.invite","selector":3742187978,"arguments":[{"name":"name","type":{"kind":"Ref","name":"glow.core.Label"},"default":[""]},{"name":"role","type":{"kind":"Ref","name":"glow.core.Role"},"default":[2]},{"name":"lifetime","type":{"kind":"Duration"},"default":[0.0]},{"name":"accept","type":{"kind":"bool"},"default":[false]}],"result":{"kind":"Stream","of":[{"kind":"Ref","name":"glow.core.PairingEvent"}]},"doc":"Administrators only: makes an invite and tells what becomes of it until the stream is closed; the invite stays valid.\nWith `accept` a right proof is enough, else confirm() must follow an `asked`. A lifetime of 0 is the node's setting."},{"name":"confirm","path":"glow.core/Node.confirm","selector":769599430,"arguments":[{"name":"invite","type":{"kind":"Id"}},{"name":"accept","type":{"kind":"bool"}}],"doc":"Administrators only: the person's answer to an `asked`."},{"name":"join","path":"glow.core/Node.join","selector":1812202784,"arguments":[{"name":"link","type":{"kind":"String","bound":4096}},{"name":"name","type":{"kind":"Ref","name":"glow.core.Label"},"default":[""]}],"result":{"kind":"Ref","name":"glow.core.NodeStatus"},"throws":["glow.core.InviteRefused"],"doc":"Local user only: joins the namespace that an invite link names."},{"name":"stop","path":"glow.core/Node.stop","selector":2122334685,"doc":"Local user only: ends the node after its processes ended."},{"name":"introduce","path":"glow.core/Node.introduce","selector":1174326897,"arguments":[{"name":"id","type":{"kind":"Id"}},{"name":"key","type":{"kind":"Ref","name":"glow.core.Key"}},{"name":"narrowing","type":{"kind":"Bytes"},"default":[""]}],"result":{"kind":"Id"},"doc":"A fresh id through which the holder of `key` uses `id` with the caller's rights; held 60 s until used."},{"name":"configuration","path":"glow.core/Node.configuration","selector":3007252418,"result":{"kind":"Ref","name":"glow.core.Configuration"},"idempotent":true,"doc":"Administrators only, as all of these: what the node is set to, and why."},{"name":"configure","path":"glow.core/Node.configure","selector":3050197461,"arguments":[{"name":"key","type":{"kind":"String","bound":256}},{"name":"value","type":{"kind":"Optional","of":[{"kind":"String","bound":4096}]},"default":[null]}],"result":{"kind":"Ref","name":"glow.core.ConfigurationChange"},"throws":["glow.core.BadConfiguration"],"doc":"Gives a setting a value: TOML, or text that needs no quotes. null: its default."},{"name":"configuration_history","path":"glow.core/Node.configuration_history","selector":2158534776,"result":{"kind":"Array","of":[{"kind":"Ref","name":"glow.core.ConfigurationEntry"}]},"idempotent":true,"doc":"The newest 1,000 changes, newest first."},{"name":"configuration_text","path":"glow.core/Node.configuration_text","selector":1563915234,"arguments":[{"name":"number","type":{"kind":"u32"}}],"result":{"kind":"Bytes"},"idempotent":true,"doc":"The file as a change left it."},{"name":"configuration_rollback","path":"glow.core/Node.configuration_rollback","selector":1642528030,"arguments":[{"name":"number","type":{"kind":"Optional","of":[{"kind":"u32"}]},"default":[null]}],"result":{"kind":"Ref","name":"glow.core.ConfigurationChange"},"throws":["glow.core.BadConfiguration"],"doc":"Goes back to the file that change `number` left; null: to the last good one before the newest change."},{"name":"links_list","path":"glow.core/Node.links_list","selector":3601059715,"result":{"kind":"Array","of":[{"kind":"Ref","name":"glow.core.StandingLink"}]},"idempotent":true},{"name":"links_add","path":"glow.core/Node.links_add","selector":3057925876,"arguments":[{"name":"urls","type":{"kind":"Array","of":[{"kind":"String","bound":4096}],"bound":16}},{"name":"key","type":{"kind":"Optional","of":[{"kind":"Ref","name":"glow.core.Key"}]},"default":[null]}],"result":{"kind":"Ref","name":"glow.core.StandingLink"},"doc":"Administrators only: keeps a link to one node, at whichever of the addresses answers; tells how the first attempt went.\n`pipe:` and other addresses that mean something on this device alone are for its own user."},{"name":"links_remove","path":"glow.core/Node.links_remove","selector":1988459294,"arguments":[{"name":"urls","type":{"kind":"Array","of":[{"kind":"String","bound":4096}],"bound":16}}],"doc":"Administrators only: dials these addresses no more, and ends the links that were made there."},{"name":"logs","path":"glow.core/Node.logs","selector":319902037,"arguments":[{"name":"after","type":{"kind":"u64"},"default":[0]},{"name":"last","type":{"kind":"Optional","of":[{"kind":"u64"}]},"default":[null]},{"name":"follow","type":{"kind":"bool"},"default":[false]},{"name":"level","type":{"kind":"Ref","name":"glow.core.LogLevel"},"default":[10]},{"name":"process","type":{"kind":"String","bound":63},"default":[""]}],"result":{"kind":"Stream","of":[{"kind":"Ref","name":"glow.core.LogRecord"}]},"doc":"Administrators only: what was said, oldest first, of the last 10,000 records: those after the one with number\n`after`, of a process, of a level and above, and of these the `last` ones. With `follow` it goes on with what\ncomes; who is too slow for that loses the oldest."},{"name":"metrics","path":"glow.core/Node.metrics","selector":74445783,"result":{"kind":"Array","of":[{"kind":"Ref","name":"glow.core.Metric"}]},"idempotent":true,"doc":"What the node counts and measures."},{"name":"records","path":"glow.core/Node.records","selector":2824306336,"result":{"kind":"Array","of":[{"kind":"Ref","name":"glow.core.LinkStateRecord"}]},"idempotent":true,"doc":"What every node of the namespace last said of itself, as far as it is known here."},{"name":"routes","path":"glow.core/Node.routes","selector":2705850428,"arguments":[{"name":"destination","type":{"kind":"Optional","of":[{"kind":"Ref","name":"glow.core.Address"}]},"default":[null]}],"result":{"kind":"Array","of":[{"kind":"Ref","name":"glow.core.Route"}]},"idempotent":true,"doc":"The ways to all nodes that can be reached, or to one."}]}
 ]}
 """
 Resource.schema = SCHEMA

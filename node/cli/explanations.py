@@ -10,7 +10,15 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from firefly.interfaces.core import LinkStatus, NodeSummary, ProcessState, ProcessStatus, ResourceStatus, Role
+from firefly.interfaces.core import (
+    LinkStatus,
+    NodeSummary,
+    ProcessState,
+    ProcessStatus,
+    ResourceStatus,
+    Role,
+    Route,
+)
 from node.cli.output import address_text, duration_text, local_time
 
 
@@ -29,6 +37,12 @@ class LinkState(enum.Enum):
     UNCERTIFIED = "uncertified"
     CONNECTING = "connecting"
     WAITING = "waiting"
+
+
+class WayState(enum.Enum):
+    DIRECT = "direct way"
+    UNLINKED = "way over others"
+    FAILING = "way over others, a direct link fails"
 
 
 class ResourceState(enum.Enum):
@@ -53,7 +67,7 @@ class Explanation:
     well: bool = False
 
 
-State = NodeState | LinkState | ResourceState | ProcessState | Unknown
+State = NodeState | LinkState | WayState | ResourceState | ProcessState | Unknown
 EXPLANATIONS: dict[State, Explanation] = {
     NodeState.THIS: Explanation("it is the node that was asked", well=True),
     NodeState.ALONE: Explanation(
@@ -88,6 +102,19 @@ EXPLANATIONS: dict[State, Explanation] = {
         "it could not be made: {reason}; it is tried again {retry}",
         "is the other device on? `glow status` there shows where it listens",
     ),
+    WayState.DIRECT: Explanation(
+        "packets take the link itself, cost {cost}, which no other way undercuts; {alternate}", well=True
+    ),
+    WayState.UNLINKED: Explanation(
+        "packets go by way of {next}, {hops} hops, cost {cost}, the least of all ways; {alternate}; "
+        "not directly, because this node knows no address of it",
+        "glow link add tcp://HOST:PORT, at an address that `glow status {name}` shows it to listen at", well=True,
+    ),
+    WayState.FAILING: Explanation(
+        "packets go by way of {next}, {hops} hops, cost {cost}, the least of all ways; {alternate}; "
+        "not directly, because the link at {url} could not be made: {reason}",
+        "see whether a firewall is between them, and whether `glow status {name}` shows that address", well=True,
+    ),
     ProcessState.STARTING: Explanation("it is starting; it has 30 s until it must serve", well=True),
     ProcessState.RUNNING: Explanation("it is running since {since}{restarts}", well=True),
     ProcessState.WAITING: Explanation(
@@ -117,7 +144,7 @@ EXPLANATIONS: dict[State, Explanation] = {
 
 @dataclass(frozen=True)
 class Finding:
-    """A thing, the state it is in, why, and what would change that. `kind`: node, link, process or resource."""
+    """A thing, the state it is in, why, and what would change that. `kind`: node, way, link, process or resource."""
 
     kind: str
     thing: str
@@ -177,6 +204,21 @@ def link_finding(link: LinkStatus) -> Finding:
     }
     peer = link.peer or (address_text(link.address) if link.address else "")
     return explain("link", f"{link.url} to {peer}" if peer else link.url, link_state(link), known)
+
+
+def way_finding(route: Route, direct: LinkStatus | None) -> Finding:
+    """Why packets to a node go as they do; `direct`: a link to it that is to be, but is not up."""
+    state = WayState.DIRECT if route.hops <= 1 else WayState.UNLINKED if direct is None else WayState.FAILING
+    stands_in = f"if it is lost, {route.alternate_name} stands in at once"
+    known = {
+        "next": route.next_name,
+        "hops": str(route.hops),
+        "cost": duration_text(route.cost / 1e6),
+        "alternate": stands_in if route.alternate else "nothing stands in at once if it is lost",
+        "url": direct.url if direct is not None else "",
+        "reason": direct.reason or "no reason is known" if direct is not None else "",
+    }
+    return explain("way", route.name or address_text(route.destination), state, known)
 
 
 def time_until(moment: datetime) -> str:

@@ -14,7 +14,7 @@ from typing import Any
 
 import msgspec
 
-ADDRESSES = {"address", "node"}
+ADDRESSES = {"address", "alternate", "attached", "destination", "next_hop", "node"}
 """Fields of this name that hold 16 bytes are addresses of nodes, and shown as such."""
 _UNITS = ("kB", "MB", "GB", "TB", "PB", "EB")
 

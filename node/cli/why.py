@@ -10,7 +10,7 @@ from firefly.errors import GlowError, NoSuchResource
 from firefly.interfaces.core import Node, NodeSummary
 from node.cli.address import SCHEME, SELF, parse
 from node.cli.client import attached, named, node_at
-from node.cli.explanations import Finding, link_finding, node_finding, process_finding, resource_finding
+from node.cli.explanations import Finding, link_finding, node_finding, process_finding, resource_finding, way_finding
 from node.cli.failures import OK
 from node.cli.output import Output, counted
 from node.cli.survey import Survey, survey
@@ -63,7 +63,7 @@ async def about(glow: Glow, start: Node, seen: Survey, thing: str) -> list[Findi
     else:
         address = parse(thing)
         if address.resource is None and address.path is None:
-            found = of_name(seen, address.node)
+            found = of_name(seen, address.node) + await ways(start, seen, address.node)
         else:
             found = await of_resource(glow, start, seen, address.name)
     if not found:
@@ -83,6 +83,17 @@ def of_name(seen: Survey, name: str) -> list[Finding]:
         found += [finding for finding in seen.findings() if finding.kind == "node"]
     here = seen.processes[status.address]
     return found + [process_finding(process, seen.name_of(status.address)) for process in here if process.label == name]
+
+
+async def ways(start: Node, seen: Survey, name: str) -> list[Finding]:
+    """Why packets to the nodes of that name go as they do."""
+    found = []
+    for node in seen.status.nodes:
+        if means(node, name) and node.reachable and node.address != seen.status.address:
+            (route,) = await start.routes(node.address)
+            waiting = (link for link in seen.status.links if link.address == node.address and link.state != "up")
+            found.append(way_finding(route, next(waiting, None)))
+    return found
 
 
 def means(node: NodeSummary, name: str) -> bool:

@@ -94,8 +94,16 @@ PROGRAM_LIMIT = Setting(
     1024,
     "how many programs and commands may be attached to the node at the same time",
 )
+RELAY = Setting(
+    "relay",
+    Choice(("auto", "always", "when-needed", "never")),
+    "auto",
+    "whether packets of others go over this node: always, when-needed (only where nothing else can) or never; auto is "
+    "when-needed on battery or a metered network, else always",
+)
 SETTINGS: dict[str, Setting[Any]] = {
-    setting.key: setting for setting in (LISTEN, LOG_LEVEL, INVITE_LIFETIME, LINK_RETRY, PROCESS_START, PROGRAM_LIMIT)
+    setting.key: setting
+    for setting in (LISTEN, LOG_LEVEL, INVITE_LIFETIME, LINK_RETRY, PROCESS_START, PROGRAM_LIMIT, RELAY)
 }
 Values = dict[str, Any]
 """Checked values by key: what a file sets."""

@@ -94,7 +94,7 @@ class Standing:
         self.next_attempt = until = trio.current_time() + seconds
         with trio.CancelScope() as self._pause:
             while until > trio.current_time():
-                await trio.sleep(min(until - trio.current_time(), EAGER))
+                await trio.sleep_until(min(until, trio.current_time() + EAGER))
                 if eager():
                     break
         self.next_attempt = None

@@ -7,7 +7,7 @@ that does not know yet. Source: docs/concepts/wire.md, section 3.
 """
 
 import math
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Iterable, Mapping
 
 from firefly.detour import Way
 from node.routing.graph import Graph, Paths, broken, graph_of, is_loop_free, shortest_paths
@@ -111,12 +111,24 @@ class Area:
 
     def _bridge(self, stranded: list[bytes], routes: Routes) -> None:
         """Route what lost its first hop over the nearest neighbour that will not send it back."""
+        for destination, (distance, address) in self.alternates(stranded).items():
+            routes[destination] = (distance, self.neighbours[address].link)
+
+    def alternates(self, destinations: Iterable[bytes]) -> dict[bytes, tuple[int, bytes]]:
+        """For each the neighbour, beside its first hop, that is nearest to it and will not send packets back.
+
+        Distance in µs and address; nothing for a destination that has no such neighbour.
+        """
+        found: dict[bytes, tuple[int, bytes]] = {}
         nearest = sorted((neighbour.cost, address) for address, neighbour in self.neighbours.items())[:ALTERNATES]
+        wanted = [(destination, self.paths.first.get(destination)) for destination in destinations]
         for cost, address in nearest:
             there = shortest_paths(self._graph, address)
             relays = address not in self._graph.ends
-            for destination in stranded:
-                if (relays or destination == address) and is_loop_free(self.paths, there, destination):
+            for destination, first in wanted:
+                usable = address != first and (relays or destination == address)
+                if usable and is_loop_free(self.paths, there, destination):
                     distance = cost + there.distance[destination]
-                    if destination not in routes or distance < routes[destination][0]:
-                        routes[destination] = (distance, self.neighbours[address].link)
+                    if destination not in found or distance < found[destination][0]:
+                        found[destination] = (distance, address)
+        return found

@@ -51,7 +51,7 @@ class Diamond:
 async def linked(glow: Glow) -> set[str]:
     """Neighbours of a node, by name."""
     metrics = await glow.node.metrics()
-    return {metric.labels["peer"] for metric in metrics if metric.name == "glow_link_sent_bytes_total"}
+    return {metric.labels["peer"] for metric in metrics if metric.name == "glow_link_queue_bytes"}
 
 
 def made(device: NewDevice) -> Diamond:

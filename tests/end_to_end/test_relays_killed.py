@@ -52,6 +52,15 @@ async def kill_in_use(diamond: Diamond, chance: random.Random) -> None:
             await diamond.restart(name)
 
 
+async def come_and_go(diamond: Diamond, name: str, chance: random.Random) -> None:
+    """Kills one relay again and again, whatever the other does meanwhile."""
+    for _ in range(KILLS // 2):
+        await trio.sleep(chance.uniform(0, 2))
+        await diamond.kill(name)
+        await trio.sleep(chance.uniform(0, 2))
+        await diamond.restart(name)
+
+
 class Copies:
     """A file that is copied over and over, and read again each time."""
 
@@ -100,6 +109,25 @@ def test_a_relay_that_is_killed_costs_nothing_while_another_path_exists(device: 
 
     trio.run(run)
     print("copies", copies.count)
+
+
+def test_relays_that_come_and_go_as_they_like_cost_only_time(device: NewDevice, tmp_path: Path) -> None:
+    chance = printed_seed()
+    diamond, share = prepared(device, tmp_path)
+    copies = Copies(diamond.laptop, tmp_path, share, chance)
+
+    async def run() -> None:
+        with trio.fail_after(LIMIT):
+            await diamond.until_linked()
+            async with trio.open_nursery() as nursery, loaded(diamond) as running:
+                nursery.start_soon(copies.run)
+                async with trio.open_nursery() as killing:
+                    for name in diamond.relays:
+                        killing.start_soon(come_and_go, diamond, name, chance)
+                copies.stopped = True
+            assert all(running.done.values()), running.done
+
+    trio.run(run)
 
 
 async def call_out_of_time(diamond: Diamond) -> None:

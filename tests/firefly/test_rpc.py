@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import Raw
 
-from firefly import exports
+from firefly import exports, rpc
 from firefly.calls import IncomingCall, OutgoingCall
 from firefly.credit import MAX_WINDOWS, START
-from firefly.errors import BadMessage, CallCancelled, Denied, GlowError, Interrupted, TooLarge, decode_error
+from firefly.errors import BadMessage, Busy, CallCancelled, Denied, GlowError, Interrupted, TooLarge, decode_error
 from firefly.messages import (
     ARGUMENTS,
     MAX_ERROR,
@@ -218,15 +218,78 @@ def test_who_calls_on_without_taking_the_answers_loses_its_session() -> None:
         raise Denied("no")  # a last word for each, at once
 
     pair = Pair(refuse)
-    for index in range(MAX_UNTAKEN + 1):
+    for index in range(MAX_UNTAKEN):
         says(pair.far, Request(2 * index + 1, ID, 7, None, None, NIL))
     with pytest.raises(BadMessage, match="without taking the answers"):
-        says(pair.far, Request(2 * MAX_UNTAKEN + 3, ID, 7, None, None, NIL))
+        says(pair.far, Request(2 * MAX_UNTAKEN + 1, ID, 7, None, None, NIL))
+    assert pair.far.outbox.count == MAX_UNTAKEN + 1
     pair = Pair(refuse)
     for index in range(2 * MAX_UNTAKEN):  # one that takes them may go on for ever
         says(pair.far, Request(2 * index + 1, ID, 7, None, None, NIL))
         while index % MAX_CALLS == 0 and sent(pair.far):
             pass
+
+
+@pytest.mark.parametrize(
+    "word",
+    [
+        Notify(OTHER, 7, [NIL]),  # to nobody: its room goes back at once
+        Result(1, NIL, [(OTHER, NODE)] * 8),  # to no call: what it passes is released
+        Item(1, RESULTS, [NIL], [(OTHER, NODE)] * 8),
+    ],
+)
+def test_so_does_who_says_anything_else_that_is_answered(word: Any) -> None:
+    pair = Pair()
+    pair.owner_side.notified = (  # type: ignore[method-assign]
+        lambda conversation, lane, notification: conversation.refused(notification)
+    )
+    said = 0
+    with suppress(BadMessage):
+        while said <= MAX_UNTAKEN:
+            says(pair.far, word)
+            said += 1
+    assert MAX_UNTAKEN < pair.far.outbox.owed <= MAX_UNTAKEN + 8
+
+
+def test_what_this_side_says_unasked_is_no_answer() -> None:
+    """A path may be gone for long while a stream goes on in small pieces."""
+    pair = Pair()
+    call, served = pair.call()
+    for _ in range(MAX_UNTAKEN + 1):
+        served.send_item(b"\x07")
+        pair.far.append(INTERACTIVE, Item(call.number, RESULTS, [NIL]), 1)
+    says(pair.far, Request(3, ID, 7, None, None, NIL))
+    assert 3 in pair.far.serving
+
+
+def test_the_arguments_of_open_calls_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert rpc.MAX_KEPT == 2 * MAX_VALUE
+    monkeypatch.setattr(rpc, "MAX_KEPT", 300_000)
+    pair = Pair()
+    for open_calls in (1, 2, 2):  # with less than that there, one more may come
+        pair.near.call(Recorder(pair.near), ID, 7, BIG)
+        pair.carry()
+        assert len(pair.far.serving) == open_calls
+    assert pair.far.counters["busy"] == 1
+    for call in list(pair.owner_side.calls.values()):
+        call.answer(b"\xc0")
+    pair.near.call(Recorder(pair.near), ID, 7, BIG)
+    pair.carry()
+    assert len(pair.far.serving) == 1
+
+
+def test_answers_that_wait_for_their_caller_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rpc, "MAX_KEPT", 300_000)
+    pair = Pair()
+    calls = [pair.call() for _ in range(4)]
+    for _, served in calls:
+        served.answer(BIG)
+    assert pair.far.outbox.size < 2 * len(BIG) + 1000
+    says(pair.far, Request(9, ID, 7, None, None, NIL))
+    assert not pair.far.serving
+    pair.carry()
+    assert [call.heard for call, _ in calls[2:]] == [[("failed", Busy)]] * 2
+    assert [call.heard[0][0] for call, _ in calls[:2]] == ["answered"] * 2
 
 
 def test_a_caller_waits_before_that_and_is_called_when_there_is_room() -> None:
@@ -502,7 +565,53 @@ def test_a_stream_that_has_ended_gives_back_what_its_window_grew_by(last_word: s
     assert (sent(pair.near), sent(pair.far)) == ([], [])
 
 
+def test_big_items_that_nobody_reads_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each stream may have one value over its credit; all of them together no more than is said."""
+    monkeypatch.setattr(rpc, "MAX_KEPT", 500_000)
+    pair, big = Pair(), msgspec.msgpack.encode(bytes(START + 200_000))
+    calls = [pair.call() for _ in range(4)]
+    for call, served in calls:
+        call.open_window()
+        served.send_item(big)
+        pair.carry()
+    heard = [call.heard for call, _ in calls]
+    assert heard == [[("items", [big])], [("items", [big])], [("failed", Busy)], [("failed", Busy)]]
+    assert [served.heard for _, served in calls] == [[], [], ["cancelled"], ["cancelled"]]
+    assert pair.near.counters["busy"] == 2
+    calls[0][0].consumed(len(big))
+    again, served = pair.call()
+    again.open_window()
+    served.send_item(big)
+    pair.carry()
+    assert again.heard == [("items", [big])]
+
+
+def test_big_arguments_of_streams_that_nobody_reads_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rpc, "MAX_KEPT", 500_000)
+    pair, big = Pair(), msgspec.msgpack.encode(bytes(START + 200_000))
+    calls = [pair.call() for _ in range(3)]
+    for call, served in calls:
+        served.open_window()
+        pair.carry()
+        call.send_item(big)
+        pair.carry()
+    assert [served.heard for _, served in calls] == [[("items", [big])], [("items", [big])], ["cancelled"]]
+    assert calls[2][0].heard == ["credited", ("failed", Busy)]
+
+
 # --- notifications
+
+
+def test_big_notifications_that_nobody_takes_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rpc, "MAX_KEPT", 700_000)
+    pair, big = Pair(), msgspec.msgpack.encode(bytes(START + 200_000))
+    resources = [bytes([number]) * 16 for number in range(4)]
+    for resource in resources:
+        pair.near.notify(INTERACTIVE, resource, 7, big)
+        pair.carry()
+    assert [notification.resource for notification in pair.owner_side.notifications] == resources[:2]
+    assert pair.far.counters["dropped"] == 2
+    assert [pair.near.notify_credit(resource) for resource in resources] == [False, False, True, True]
 
 
 def test_notifications_arrive_in_order() -> None:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import trio
 
@@ -67,3 +67,10 @@ async def family(folder: Path) -> AsyncIterator[Family]:
 async def served(owner: node.RunningNode, server: Server, user: node.RunningNode, stub: type[StubType]) -> StubType:
     """A client at `user` of a resource that `owner` serves."""
     return user.at(owner.address, await owner.serve("probe", server), stub)
+
+
+async def until(holds: Callable[[], Any], limit: float = LIMIT) -> None:
+    """Waits for what nobody tells of; looks 2,000 times in `limit` seconds."""
+    with trio.fail_after(limit):
+        while not holds():  # noqa: ASYNC110 (nobody tells)
+            await trio.sleep(limit / 2000)

@@ -19,7 +19,7 @@ from firefly.interfaces.core import PairingEventCreated, Role
 from firefly.runtime import ResultStream
 from node.links.standing import EAGER
 from tests.firefly.runtime.probe import Probe, ProbeServer
-from tests.node.family import LISTEN
+from tests.node.family import LISTEN, until
 
 AWAY = 55.0
 """Seconds without a path, after which the session is still there."""
@@ -99,12 +99,6 @@ class Line:
         self.stop.set()
         await self.gone.wait()
         return trio.current_time()
-
-
-async def until(holds: Callable[[], Any], limit: float = 10.0) -> None:
-    with trio.fail_after(limit):
-        while not holds():  # noqa: ASYNC110 (nobody tells)
-            await trio.sleep(limit / 200)
 
 
 @asynccontextmanager
@@ -190,5 +184,5 @@ async def test_after_60_s_everything_ends_with_the_reason(tmp_path: Path, autoju
         await until(lambda: server.cancelled == [0])
         assert server.run == [0]
         await nodes.start_relay()
-        await until(lambda: nodes.laptop._node.mesh.path(nodes.nas.address), 40)
+        await until(lambda: nodes.laptop._node.mesh.path(nodes.nas.address), 400)
         assert await probe.echo(b"again") == b"again"

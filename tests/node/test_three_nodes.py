@@ -17,7 +17,7 @@ from firefly.interfaces.core import Node, ProcessKind, Specification
 from firefly.runtime import ArgumentStream, current_call
 from node.introductions import HELD
 from tests.firefly.runtime.probe import Probe, ProbeServer, Thing, ThingServer
-from tests.node.family import LIMIT, LISTEN, Family, family, joined, served
+from tests.node.family import LIMIT, LISTEN, Family, family, joined, served, until
 
 
 class Named(ThingServer):
@@ -61,12 +61,6 @@ class Taker(ProbeServer):
     def take(self, thing: Thing, more: list[Thing]) -> str:
         self.taken.append(thing)
         return "taken"
-
-
-async def until(holds: Callable[[], Any]) -> None:
-    with trio.fail_after(LIMIT):
-        while not holds():  # noqa: ASYNC110 (nobody tells)
-            await trio.sleep(0.01)
 
 
 async def test_calls_and_streams_cross_the_relay(tmp_path: Path) -> None:

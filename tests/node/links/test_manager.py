@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import trio
 from trio.testing import MockClock
 
+from node.links.manager import PAIRING_LINKS
 from node.links.standing import Made
 from tests.node.links.neighbours import Neighbour
 
@@ -37,3 +39,11 @@ async def test_the_longest_pause_between_attempts(
         await trio.sleep(1000)
         nursery.cancel_scope.cancel()
     assert least <= len(attempts) <= most
+
+
+async def test_eight_links_wait_for_a_person(tmp_path: Path) -> None:
+    async with trio.open_nursery() as nursery:
+        manager = Neighbour(nursery, tmp_path).manager
+        links: list[Any] = [object() for _ in range(PAIRING_LINKS + 3)]
+        assert [manager.begin_pairing(link) for link in links] == [True] * 8 + [False] * 3
+        assert manager.begin_pairing(links[0])

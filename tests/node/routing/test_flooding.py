@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from firefly.envelope import Envelope, sign
 from firefly.errors import BadEnvelope, BadMessage, BadRecord, ProtocolError
 from node.routing import Place, Record, Refusal, Statement
-from node.routing.exchange import WANTED, Exchange, Waiting
+from node.routing.exchange import WAITING_BYTES, WANTED, Exchange, Waiting
 from node.routing.messages import DIGESTS, Have, Pair, Signed, Want, decode_message, encode_message
 from node.routing.record import KIND, RECORD_SIZE, sign_record
 from node.routing.statements import Statements
@@ -386,3 +386,28 @@ def test_payloads_of_a_link_that_is_gone_are_counted() -> None:
     assert flooding.next_payload("gone", 0.0) is None
     flooding.send_pair("gone", 1, b"")
     assert flooding.counters["unsaid"] == 1
+
+
+def test_a_flood_of_a_certified_neighbour_leaves_what_one_record_takes() -> None:
+    """Ever newer records of its own, of keys that nobody certified, and questions: all that a member can say."""
+    network, _ = chain(3)
+    middle = network.hosts[2]
+    flooding, end, onward = middle.mesh.flooding, middle.ends[1][0], middle.ends[3][0]
+    before, now = len(flooding.store), network.now
+    first = 10**15
+    for count in range(3000):
+        middle.mesh.receive_topology(end, signed(record_of(1, first + count)), now)
+    assert len(flooding.store) == before
+    assert len(flooding.store._expiries) <= 2 * before + 64
+    strangers = range(200, 300)
+    network.unknown |= {key_of(number).public for number in strangers}
+    attached = tuple(number.to_bytes(16, "big") for number in range(250))
+    for number in strangers:
+        middle.mesh.receive_topology(end, signed(record_of(number, attached=attached)), now)
+        middle.mesh.receive_topology(end, encode_message(Want([key_of(number).public])), now)
+    exchange = flooding._exchanges[end]
+    assert exchange.waiting.bytes <= WAITING_BYTES
+    assert flooding.counters["waited_in_vain"] > 0
+    assert len(exchange._wanted) <= WANTED
+    told = [decode_message(payload) for payload in middle.mesh.outgoing(onward, now)]
+    assert [message.envelope for message in told if isinstance(message, Signed)] == [record_of(1, first + 2999)]
