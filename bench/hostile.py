@@ -31,12 +31,16 @@ def graphs() -> Iterator[tuple[list[LinkEntry], str]]:
 
 
 def run(
-    links: list[LinkEntry], bad: str, behaviour: Behaviour | None, at: float | None = None
+    links: list[LinkEntry],
+    bad: str,
+    behaviour: Behaviour | None,
+    at: float | None = None,
+    duration: float = DURATION,
 ) -> tuple[Report, Counter[str]]:
     """The report, and what the router of that node has counted."""
     part = Part(nodes=[NodeEntry(bad, behaviour)])
     first, changes = (part.nodes, []) if at is None else ([], [Change(at, add=part)])
-    simulation = Simulation(Scenario(links, first, DURATION, changes=changes), SEED)
+    simulation = Simulation(Scenario(links, first, duration, changes=changes), SEED)
     return simulation.run(), simulation.world.devices[bad].router.counters
 
 

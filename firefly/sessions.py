@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import os
 from collections import Counter, deque
-from collections.abc import Callable, Collection, Hashable, Mapping
+from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
 from typing import Protocol
 
 from firefly.agreement import Agreement
@@ -128,6 +128,12 @@ class Sessions:
     def find(self, peer_address: bytes) -> Session | Handshake | None:
         """The session with a node, or a handshake that may lead to one."""
         return self._by_peer.get(peer_address) or self._handshakes.find(peer_address)
+
+    def waypoints(self, peer_address: bytes) -> Sequence[bytes]:
+        """Those of the detour that packets to a peer take; empty where they go by themselves."""
+        session = self._by_peer.get(peer_address)
+        way = session.detours.way if session is not None else None
+        return way.waypoints if way is not None else ()
 
     def open_sessions(self) -> list[Session]:
         return list(self._by_peer.values())

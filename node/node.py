@@ -32,7 +32,7 @@ from node.router import Router
 from node.routing import Mesh, MeshEvents, Refusal, Relay, TopologyFlow
 from node.store import Store
 from node.timer import Timer
-from node.ways import Ways
+from node.ways import Way, Ways
 from node.willingness import Willingness
 
 KIND_PENALTY = {"tcp": 0, "unix": 0, "memory": 0, "pipe": 0, "websocket": 100}
@@ -98,7 +98,7 @@ class Node:
         self.peers.resources_changed = self.describe_soon
         self.router.sessions = self.peers.sessions
         self.peers.sessions.earlier = self.timer.arm_at
-        self.peers.sessions.find_way = self.mesh.way
+        self.peers.sessions.find_way, self.peers.sessions.moved = self.mesh.way, self._detoured
         self.http = Http(self.router.counters)
         self.links = LinkManager(key, self.instance, self.router, nursery, self, Ports(home.path, self.http))
         self.links.standing.failed = self._link_failed
@@ -281,9 +281,13 @@ class Node:
     def _known_nodes(self) -> list[bytes]:
         return [address for area in self.mesh.areas.values() for address in area.records if address != self.address]
 
-    def _way(self, address: bytes) -> tuple[bytes, Any] | None:
+    def _way(self, address: bytes) -> Way:
         link: Any = self.mesh.next_hop(address)
-        return None if link is None else (link.peer_address, link)
+        return None if link is None else (link.peer_address, link, self.peers.sessions.waypoints(address))
+
+    def _detoured(self) -> None:
+        self.ways.changed()
+        self.router.moved()
 
     def _way_changed(self, level: LogLevel, what: str) -> None:
         self.log.add(level, NODE, "routes", what, {})

@@ -49,7 +49,6 @@ class Peers:
         self.resources_changed: Callable[[], None] = lambda: None
         self.on_signed: Callable[[Conversation, list[bytes]], None] = lambda conversation, envelopes: None
         self.sessions = Sessions(key, instance, self, ready=router.ready)
-        self.sessions.moved = router.moved
         self._open: dict[bytes, Conversation] = {}
         self._conversations: dict[Any, Conversation] = {}
         self._waiting: dict[bytes, trio.Event] = {}

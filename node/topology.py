@@ -63,6 +63,7 @@ class Topology:
     def _route(
         self, area: Area, destination: bytes, cost: int, link: Any, alternate: tuple[int, bytes] | None
     ) -> core.Route:
+        waypoints = list(self._node.peers.sessions.waypoints(destination))
         return core.Route(
             destination=destination,
             name=self._name(destination),
@@ -75,4 +76,6 @@ class Topology:
             queued=link.queue.transit.charged,
             alternate=alternate[1] if alternate is not None else None,
             alternate_name=self._name(alternate[1]) if alternate is not None else "",
+            waypoints=waypoints,
+            waypoint_names=[self._name(waypoint) for waypoint in waypoints],
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import trio
@@ -15,10 +15,11 @@ LINES = 5
 """Nodes of which each has a line of its own; more are summed up."""
 
 OTHER = "a link further on was lost, or another way costs less now"
+AGAIN = "the usual way is tried again, or leads elsewhere"
 GONE = "nothing that is on is linked to it"
 
-Way = tuple[bytes, Any] | None
-"""The neighbour that packets go to first, and the link by which; None: no way."""
+Way = tuple[bytes, Any, Sequence[bytes]] | None
+"""The neighbour that packets go to first, the link by which, and the waypoints of a detour; None: no way."""
 
 
 class Ways:
@@ -68,18 +69,24 @@ class Ways:
             self._tell(LogLevel.WARNING, f"no way leads to {name} any more: {self._why(before, GONE)}")
         elif before is None:
             self._tell(LogLevel.INFO, f"{name} can be reached {self._by(node, now)}")
+        elif now[2] and before[:2] == now[:2]:
+            swallowed = f"what went {self._by(node, before)} seems to be swallowed there"
+            self._tell(LogLevel.WARNING, f"packets to {name} go {self._by(node, now)}: {swallowed}")
         else:
             ways = f"{self._by(node, now)}, before {self._by(node, before)}"
-            self._tell(LogLevel.INFO, f"the way to {name} has changed: {ways}: {self._why(before, OTHER)}")
+            why = self._why(before, AGAIN if before[2] else OTHER)
+            self._tell(LogLevel.INFO, f"the way to {name} has changed: {ways}: {why}")
 
-    def _by(self, node: bytes, way: tuple[bytes, Any]) -> str:
-        neighbour, link = way
+    def _by(self, node: bytes, way: tuple[bytes, Any, Sequence[bytes]]) -> str:
+        neighbour, link, waypoints = way
+        if waypoints:
+            return f"on a detour by {', '.join(map(self._name, waypoints))}"
         return f"over {link.kind}" if neighbour == node else f"by way of {self._name(neighbour)} over {link.kind}"
 
     def _why(self, before: Way, else_: str) -> str:
         """Why the way of before is used no more: its link has ended, or what else there is to say."""
         assert before is not None
-        neighbour, link = before
+        neighbour, link, _ = before
         if link.reason:
             return f"the link to {self._name(neighbour)} ended: {link.reason}"
         return else_

@@ -43,6 +43,7 @@ class WayState(enum.Enum):
     DIRECT = "direct way"
     UNLINKED = "way over others"
     FAILING = "way over others, a direct link fails"
+    DETOUR = "detour"
 
 
 class ResourceState(enum.Enum):
@@ -114,6 +115,11 @@ EXPLANATIONS: dict[State, Explanation] = {
         "packets go by way of {next}, {hops} hops, cost {cost}, the least of all ways; {alternate}; "
         "not directly, because the link at {url} could not be made: {reason}",
         "see whether a firewall is between them, and whether `glow status {name}` shows that address", well=True,
+    ),
+    WayState.DETOUR: Explanation(
+        "packets go to {waypoints} first: of the {hops} hops by way of {next}, cost {cost}, one seems to swallow them; "
+        "that way is tried again every few minutes",
+        "glow trace {name} shows which of them does not answer; `glow node` there, started anew, or an update may help",
     ),
     ProcessState.STARTING: Explanation("it is starting; it has 30 s until it must serve", well=True),
     ProcessState.RUNNING: Explanation("it is running since {since}{restarts}", well=True),
@@ -209,12 +215,14 @@ def link_finding(link: LinkStatus) -> Finding:
 def way_finding(route: Route, direct: LinkStatus | None) -> Finding:
     """Why packets to a node go as they do; `direct`: a link to it that is to be, but is not up."""
     state = WayState.DIRECT if route.hops <= 1 else WayState.UNLINKED if direct is None else WayState.FAILING
+    state = WayState.DETOUR if route.waypoints else state
     stands_in = f"if it is lost, {route.alternate_name} stands in at once"
     known = {
         "next": route.next_name,
         "hops": str(route.hops),
         "cost": duration_text(route.cost / 1e6),
         "alternate": stands_in if route.alternate else "nothing stands in at once if it is lost",
+        "waypoints": ", then to ".join(route.waypoint_names),
         "url": direct.url if direct is not None else "",
         "reason": direct.reason or "no reason is known" if direct is not None else "",
     }

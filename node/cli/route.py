@@ -34,7 +34,7 @@ def run(arguments: Namespace) -> int:
 
 def table(routes: list[Route], out: Output) -> str:
     return out.table(
-        ("TO", "BY WAY OF", "LINK", "ROUND TRIP", "HOPS", "COST", "WAITING", "STANDS IN", "ADDRESS"),
+        ("TO", "BY WAY OF", "LINK", "ROUND TRIP", "HOPS", "COST", "WAITING", "STANDS IN", "DETOUR BY", "ADDRESS"),
         [
             (
                 route.name or "?",
@@ -45,6 +45,7 @@ def table(routes: list[Route], out: Output) -> str:
                 duration_text(route.cost / 1e6),
                 size_text(route.queued) if route.queued else "",
                 route.alternate_name,
+                ", ".join(route.waypoint_names),
                 address_text(route.destination)[:11],
             )
             for route in routes

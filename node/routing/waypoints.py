@@ -26,7 +26,7 @@ def find_way(graph: Graph, paths: Paths, destination: bytes, suspicion: Mapping[
     waypoints: list[bytes] = []
     nodes: list[bytes] = []
     while True:
-        leg = _longest_leg(paths, path, suspicion)
+        leg = _longest_leg(graph, paths, path, suspicion)
         nodes += leg
         path = path[path.index(leg[-1]) + 1 :]
         if not path:
@@ -46,15 +46,15 @@ def _wary(graph: Graph, suspicion: Mapping[bytes, int]) -> Graph:
     return Graph(edges, graph.ends)
 
 
-def _longest_leg(paths: Paths, path: list[bytes], suspicion: Mapping[bytes, int]) -> list[bytes]:
-    """The nodes of an ordinary route as far along the path as it is no worse; at least those of one edge."""
+def _longest_leg(graph: Graph, paths: Paths, path: list[bytes], suspicion: Mapping[bytes, int]) -> list[bytes]:
+    """The nodes of an ordinary route as far along the path as it is no worse; to a neighbour the link to it, always."""
     routed = {paths.source: 0}
     for node in paths.first:  # each comes after those on the way to it
         routed[node] = routed[paths.parent[node]] + suspicion.get(node, 0)
     weights = list(accumulate(suspicion.get(node, 0) for node in path))
     for place in range(len(path) - 1, 0, -1):
         if routed[path[place]] <= weights[place]:
-            return paths.to(path[place])
+            return path[place : place + 1] if path[place] in graph.edges[paths.source] else paths.to(path[place])
     return path[:1]
 
 

@@ -13,6 +13,7 @@ from firefly.packet import (
     BULK,
     CONTROL,
     DATA,
+    DETOUR,
     HANDSHAKE,
     HEADER_SIZE,
     INTERACTIVE,
@@ -117,6 +118,44 @@ def test_what_is_for_another_goes_on_with_one_hop_less(world: World) -> None:
     assert world.far.sent() == [with_hops(given, 6)]
     assert world.far.kicks == [True]
     assert world.router.counters["forwarded"] == 1
+
+
+def detour(inner: bytes, waypoint: bytes = OWN) -> bytes:
+    return pack_header(DETOUR, INTERACTIVE, len(inner), waypoint, NEAR) + inner
+
+
+def test_a_waypoint_sends_on_what_is_inside_by_the_link_to_a_neighbour(world: World) -> None:
+    world.direct[FAR] = other = FakeLink(FAR)
+    world.router.links.add(other)
+    world.take(detour(with_hops(packet(FAR), 9)), packet(FAR))
+    assert other.sent() == [with_hops(packet(FAR), 8)]
+    assert world.far.sent() == [with_hops(packet(FAR), 127)]
+    assert world.router.counters["waypoint"] == 1
+
+
+def test_a_detour_may_lead_back_to_where_it_came_from(world: World) -> None:
+    """Its source wants its other neighbour to be asked; a packet by itself never turns round."""
+    world.take(detour(packet(NEAR)))
+    assert world.near.sent() == [with_hops(packet(NEAR), 127)]
+
+
+def test_what_passes_a_waypoint_of_another_is_only_forwarded(world: World) -> None:
+    given = detour(packet(NOWHERE), FAR)
+    world.take(given)
+    assert world.far.sent() == [with_hops(given, 127)]
+
+
+def test_a_bad_detour_is_counted_and_harms_no_link(world: World) -> None:
+    world.take(detour(packet(FAR, kind=TOPOLOGY)), detour(b"none"), packet(OWN))
+    assert world.router.counters["bad_detours"] == 2
+    assert world.arrived == [packet(OWN)]
+    assert not world.far.sent()
+
+
+def test_a_waypoint_without_a_way_on_says_so(world: World) -> None:
+    world.take(detour(packet(NOWHERE, b"abc")))
+    [hint] = world.near.sent()
+    assert parse_unreachable(hint[HEADER_SIZE:]) == (UnreachableReason.NO_ROUTE, b"abc")
 
 
 def test_control_is_between_neighbours_and_never_forwarded(world: World) -> None:

@@ -19,10 +19,10 @@ def made(ways: dict[bytes, Any], told: list[tuple[LogLevel, str]]) -> Ways:
 
 def test_each_change_is_told_once_with_its_reason() -> None:
     told: list[tuple[LogLevel, str]] = []
-    ways: dict[bytes, Any] = {b"nas": (b"nas", LOST)}
+    ways: dict[bytes, Any] = {b"nas": (b"nas", LOST, ())}
     watched = made(ways, told)
     watched.compare()
-    ways[b"nas"] = (b"pi", TCP)
+    ways[b"nas"] = (b"pi", TCP, ())
     watched.compare()
     watched.compare()
     ways[b"nas"] = None
@@ -41,8 +41,30 @@ def test_each_change_is_told_once_with_its_reason() -> None:
     ]
 
 
+def test_a_detour_is_told_with_its_reason_and_so_is_its_end() -> None:
+    told: list[tuple[LogLevel, str]] = []
+    ways: dict[bytes, Any] = {b"nas": (b"pi", TCP, ())}
+    watched = made(ways, told)
+    watched.compare()
+    ways[b"nas"] = (b"pi", TCP, (b"tv", b"phone"))
+    watched.compare()
+    ways[b"nas"] = (b"pi", TCP, ())
+    watched.compare()
+    assert told[1:] == [
+        (
+            LogLevel.WARNING,
+            "packets to nas go on a detour by tv, phone: what went by way of pi over tcp seems to be swallowed there",
+        ),
+        (
+            LogLevel.INFO,
+            "the way to nas has changed: by way of pi over tcp, before on a detour by tv, phone: "
+            "the usual way is tried again, or leads elsewhere",
+        ),
+    ]
+
+
 def test_many_changes_are_summed_up() -> None:
     told: list[tuple[LogLevel, str]] = []
-    made({b"node%d" % number: (b"pi", TCP) for number in range(1000)}, told).compare()
+    made({b"node%d" % number: (b"pi", TCP, ()) for number in range(1000)}, told).compare()
     assert len(told) == LINES + 1
     assert told[-1][1] == f"and so have those to {1000 - LINES} other nodes: glow route"
