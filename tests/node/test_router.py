@@ -155,7 +155,7 @@ def test_a_bad_detour_is_counted_and_harms_no_link(world: World) -> None:
 def test_a_waypoint_without_a_way_on_says_so(world: World) -> None:
     world.take(detour(packet(NOWHERE, b"abc")))
     [hint] = world.near.sent()
-    assert parse_unreachable(hint[HEADER_SIZE:]) == (UnreachableReason.NO_ROUTE, b"abc")
+    assert parse_unreachable(hint[HEADER_SIZE:]) == (UnreachableReason.NO_ROUTE, b"ab")  # no longer than its cause
 
 
 def test_control_is_between_neighbours_and_never_forwarded(world: World) -> None:

@@ -50,7 +50,10 @@ async def test_trace_shows_each_hop_with_its_link(run: Run) -> None:
     assert [hop["name"] for hop in hops] == ["ann", "bob", "cem"]
     assert [hop["link"] for hop in hops] == ["", "tcp", "tcp"]
     assert hops[0]["link_round_trip"] is None
-    assert all(hop["link_round_trip"] > 0 and hop["round_trip"] > 0 and hop["queued"] == 0 for hop in hops[1:])
+    for hop in hops[1:]:
+        assert hop["link_round_trip"] > 0
+        assert hop["round_trip"] > 0
+        assert 0 <= hop["queued"] < 4096  # what asks the next hop may wait there itself
     assert "WAITING" in (await run("trace", "cem")).out
 
 

@@ -108,6 +108,8 @@ async def end_of(link: Link) -> str:
 class Pile:
     """A flow that has all its packets from the start."""
 
+    way = None
+
     def __init__(
         self, source: bytes, destination: bytes, payloads: tuple[bytes, ...], kind: int = DATA, priority: int = BULK
     ) -> None:
