@@ -251,7 +251,7 @@ class Handshakes:
         self._owner.send(packet)
 
     def _make_room(self, arrival: object) -> None:
-        same_link = [other for other in self._answering.values() if other.arrival is arrival]
+        same_link = [other for other in self._answering.values() if other.arrival == arrival]
         if len(same_link) >= HALF_OPEN_PER_LINK:
             self._drop(same_link[0])
         elif len(self._answering) >= HALF_OPEN:

@@ -19,6 +19,7 @@ from firefly.errors import BadHandshake, BadPacket, GlowError, Interrupted
 from firefly.flow import Flow, Messages
 from firefly.keys import NodeKey
 from firefly.packet import (
+    CROSSED,
     DATA,
     HANDSHAKE,
     HEADER_SIZE,
@@ -206,8 +207,8 @@ class Sessions:
                 self._no_session(packet, index, now, arrival)
             return
         try:
-            if kind == HANDSHAKE:
-                self._handshakes.receive(packet, now, arrival)
+            if kind == HANDSHAKE:  # those of strangers leave room for those of one's own that come by the same link
+                self._handshakes.receive(packet, now, (arrival, CROSSED) if packet[3] & CROSSED else arrival)
             elif kind == UNREACHABLE:
                 self._hint(packet, now)
         except (BadHandshake, BadPacket):

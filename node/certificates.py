@@ -16,6 +16,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
+from firefly.address import address_of
 from firefly.envelope import Envelope, open_envelope, sign
 from firefly.errors import BadRecord
 from firefly.keys import NodeKey
@@ -99,6 +100,8 @@ class CertificateBook:
         self._held: dict[
             tuple[bytes, bytes, bool], Held
         ] = {}  # by namespace, key, and whether it makes an administrator
+        self._keys: dict[tuple[bytes, bytes], bytes] = {}  # by namespace and address
+        self._relays: dict[bytes, set[bytes]] = {}  # keys by namespace
 
     def accept(self, envelope: Envelope, now: float) -> Place | Refusal:
         """Judges a statement. Raises BadRecord if it is malformed."""
@@ -124,11 +127,20 @@ class CertificateBook:
 
     def kept(self, statement: Statement, now: float) -> None:
         certificate = decode_certificate(statement.envelope.body)
+        namespace, key = certificate.namespace, certificate.key
         self._held[_slot(certificate)] = Held(certificate, statement.envelope.signer, statement.data)
+        self._keys[namespace, address_of(key)] = key
+        if certificate.role == RELAY:
+            self._relays.setdefault(namespace, set()).add(key)
         self._changed()
 
     def dropped(self, statement: Statement, now: float) -> None:
-        self._held.pop(_slot(decode_certificate(statement.envelope.body)), None)
+        certificate = decode_certificate(statement.envelope.body)
+        namespace, key = certificate.namespace, certificate.key
+        self._held.pop(_slot(certificate), None)
+        if (namespace, key, True) not in self._held and (namespace, key, False) not in self._held:
+            del self._keys[namespace, address_of(key)]
+            self._relays.get(namespace, set()).discard(key)
         self._changed()
 
     def begun(self, issued: float) -> bool:
@@ -165,6 +177,15 @@ class CertificateBook:
         if (namespace, key, True) not in self._held and (namespace, key, False) not in self._held:
             return Standing.UNKNOWN
         return Standing.CERTIFIED if self.find(namespace, key) is not None else Standing.REFUSED
+
+    def hubs(self, namespace: bytes) -> list[bytes]:
+        """The addresses of the relays, which connect the namespace with others."""
+        relays = self._relays.get(namespace, ())
+        return [address_of(key) for key in relays if self.role(namespace, key) == RELAY]
+
+    def lists(self, namespace: bytes, address: bytes) -> bool:
+        """Whether a node has, or had, a certificate."""
+        return (namespace, address) in self._keys
 
     def shared(self, own: bytes, peer: bytes) -> list[bytes]:
         """The namespaces in which both keys are certified."""

@@ -10,7 +10,7 @@ import msgspec
 import trio
 
 from firefly.errors import BadMessage, GlowError, InvalidArgument, Unreachable
-from node.certificates import ADMIN
+from node.certificates import ADMIN, RELAY
 from node.identity import check_label, keep, suggest_label
 from node.link_book import widened
 from node.links import SHAREABLE, scheme_of
@@ -24,6 +24,7 @@ from node.pairing import (
     Invite,
     InviteRefusedError,
     Joined,
+    PairingFailed,
     decode_ask,
     find_invite,
     format_link,
@@ -39,6 +40,10 @@ from node.store import Store
 ANSWER_TIME = 630.0
 """Seconds that a joiner waits: the inviter's person has 10 minutes."""
 MAX_INVITES = 64
+IN_ANOTHER = (
+    "the device belongs to another namespace: it can only be a relay of this one, by an invite of "
+    "`glow invite --role relay`"
+)
 
 
 @dataclass
@@ -143,6 +148,10 @@ class Doorkeeper:
         invite = find_invite(list(self._invites.values()), ask, link.hash, time.time())
         if invite is None:
             self._refuse(link, "the invite is not valid (any more)")
+        elif ask.relay and self._node.caller_of(link.peer_key).role:
+            self._refuse(link, "the device belongs to this namespace already")
+        elif ask.relay and invite.role != RELAY:
+            self._refuse(link, IN_ANOTHER)
         elif not self._node.links.begin_pairing(link):
             self._refuse(link, "too many devices wait at the door; try again in a while")
         else:
@@ -211,15 +220,11 @@ class Doorkeeper:
     async def join(self, text: str, label: str) -> None:
         """Joins by an invite link; returns when this node is certified and its standing links are kept.
 
+        A node that is in a namespace already can be a relay in others, if their administrators invite it as one.
+
         Raises BadInvite, InviteRefusedError, Unreachable, and what the pairing finds wrong.
         """
         inviter, secret, addresses = parse_link(text)
-        if self._node.namespace is not None:
-            raise InviteRefusedError(
-                "this device belongs to a namespace already",
-                cause="a device is in one namespace for now",
-                hint="use another `--home` for a second one",
-            )
         if label:
             check_label(label)
         link = await self._dial(addresses, inviter)
@@ -249,14 +254,17 @@ class Doorkeeper:
         self._answers[link] = lambda step, body: send.send_nowait((step, body))
         try:
             await link.up.wait()
-            node.mesh.flooding.send_pair(link, ASK, make_ask(secret, link.hash, label))
+            node.mesh.flooding.send_pair(link, ASK, make_ask(secret, link.hash, label, node.namespace is not None))
             node.router.flush()
             with trio.move_on_after(ANSWER_TIME):
                 async with trio.open_nursery() as nursery:
                     nursery.start_soon(_until_down, link, send)
                     step, body = await receive.receive()
                     nursery.cancel_scope.cancel()
-                return take_answer(step, body, node.key, secret, link.hash, time.time())
+                joined = take_answer(step, body, node.key, secret, link.hash, time.time())
+                if node.namespace is not None and joined.certificate.role != RELAY:
+                    raise PairingFailed("the other device made more than a relay of a node that is in a namespace")
+                return joined
         except trio.EndOfChannel:
             raise Unreachable("the inviting device ended the pairing", cause=link.reason) from None
         finally:
@@ -273,9 +281,12 @@ class Doorkeeper:
             keep(store, namespace, joined.certificates[-1], node.key.public)
             keep(store, namespace, joined.name, node.key.public)
             store.set_links(widened(store.links(), addresses, inviter))
-            if joined.secret:
-                store.set("namespace-key", joined.secret)
-            store.set("namespace", namespace)
+            if node.namespace is None:
+                if joined.secret:
+                    store.set("namespace-key", joined.secret)
+                store.set("namespace", namespace)
+            elif namespace not in node.serving(store):
+                store.set("served", (store.get("served") or b"") + namespace)
 
         await node.store.run(write)
 

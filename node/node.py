@@ -85,6 +85,7 @@ class Node:
                 pair=lambda link, step, body, now: self.pair(link, step, body),  # type: ignore[arg-type]
             ),
             random.random,
+            roster=self.book,
             kinds=(
                 _Kept(self, self.book),
                 _Kept(self, NameKind(self.book, self.directories, self._directory_changed)),
@@ -112,8 +113,11 @@ class Node:
     # --- the namespace
 
     def enter(self, namespace: bytes, secret: NamespaceKey | None) -> None:
-        """Takes part in a namespace from now on; its statements are to be published next."""
-        self.namespace = namespace
+        """Takes part in a namespace from now on; its statements are to be published next.
+
+        The first one is this node's own; in all others it is a relay, without their keys.
+        """
+        self.namespace = self.namespace or namespace
         self.book.namespaces.add(namespace)
         self.directories[namespace] = Directory(namespace, self.book, secret)
         self.mesh.join(namespace, self._next_sequence(), trio.current_time())
@@ -127,13 +131,22 @@ class Node:
         return first
 
     def load(self) -> None:
-        """Comes back as the store says (blocking; before links are made)."""
-        namespace, secret = self.store.get("namespace"), self.store.get("namespace-key")
-        if namespace is not None:
-            self.enter(namespace, NamespaceKey(secret) if secret else None)
+        """Comes back as the store says, or to what it says anew (blocking)."""
+        secret = self.store.get("namespace-key")
+        fresh = [namespace for namespace in self.serving(self.store) if namespace not in self.mesh.areas]
+        for namespace in fresh:
+            own = self.namespace is None
+            self.enter(namespace, NamespaceKey(secret) if own and secret else None)
+        if fresh:
             self._loading = True
             self._load_statements(self.store.statements())
             self._loading = False
+
+    @staticmethod
+    def serving(store: Store) -> list[bytes]:
+        """The namespaces that a store knows this node to be in, its own first."""
+        known = (store.get("namespace") or b"") + (store.get("served") or b"")
+        return [known[start : start + 32] for start in range(0, len(known), 32)]
 
     def _load_statements(self, statements: list[bytes]) -> None:
         """Takes them in whatever order they were kept: one may need the certificate of another's signer."""
@@ -211,8 +224,7 @@ class Node:
         link.certified = bool(namespaces)
         link.liveness.idle = self.willingness.idle
         self.mesh.link_up(link, link.peer_key, namespaces, now)
-        if namespaces or link in self.links.initiated:
-            self._introduce(link)
+        self._introduce(link, namespaces)
         self._announce(link)
         self.timer.arm(self.mesh)
         self.timer.arm(link)
@@ -247,11 +259,13 @@ class Node:
         """What a node is called, or the beginning of its address."""
         return (self.directory.label_of(address) if self.directory is not None else "") or address.hex()[:8]
 
-    def _introduce(self, link: Link) -> None:
-        """Shows the neighbour our certificates, once."""
-        if self.namespace is not None and not link.introduced:
-            link.introduced = True
-            self.mesh.flooding.introduce(link, self.book.chain(self.namespace, self.key.public))
+    def _introduce(self, link: Link, shared: list[bytes]) -> None:
+        """Shows the neighbour our certificates, each once: those of `shared` namespaces; if it was dialled, our own."""
+        own = [self.namespace] if self.namespace is not None and link in self.links.initiated else []
+        for namespace in dict.fromkeys(shared or own):
+            if namespace not in link.introduced:
+                link.introduced.add(namespace)
+                self.mesh.flooding.introduce(link, self.book.chain(namespace, self.key.public))
 
     def link_measured(self, link: Link) -> None:
         self.mesh.cost(link, link.liveness.cost + KIND_PENALTY.get(link.kind, 0), trio.current_time())
@@ -309,8 +323,9 @@ class Node:
             link.certified = bool(namespaces)
             self.mesh.link_certified(link, namespaces, now)
             if namespaces:
-                self._introduce(link)
+                self._introduce(link, namespaces)
                 self._announce(link)
+        self.mesh.roster_changed(now)
         self.peers.forget_roles()
         self.timer.arm(self.mesh)
 

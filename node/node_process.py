@@ -97,6 +97,7 @@ class NodeProcess(core.NodeServer):
             lapsed=self._lapsed(),
             relaying=RELAYING[node.willingness.relay],
             relaying_why=node.willingness.why,
+            serves=[namespace for namespace in node.mesh.areas if namespace != node.namespace],
         )
 
     def _entries(self) -> list[Entry]:

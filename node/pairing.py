@@ -63,10 +63,11 @@ class Invite(msgspec.Struct, array_like=True):
 
 
 class Ask(msgspec.Struct, array_like=True):
-    """PAIR 1: the joiner's proof, and what it would like to be called."""
+    """PAIR 1: the joiner's proof, what it would like to be called, and whether it can only be a relay."""
 
     proof: Proof
     label: Annotated[str, Meta(max_length=63)] = ""
+    relay: bool = False
 
 
 class Grant(msgspec.Struct, array_like=True):
@@ -161,8 +162,9 @@ def find_invite(invites: list[Invite], ask: Ask, handshake_hash: bytes, now: flo
     return None
 
 
-def make_ask(secret: bytes, handshake_hash: bytes, label: str) -> bytes:
-    return msgspec.msgpack.encode(Ask(proof(secret, "join", handshake_hash), label))
+def make_ask(secret: bytes, handshake_hash: bytes, label: str, relay: bool = False) -> bytes:
+    """PAIR 1. `relay`: the device belongs to a namespace already, and can be a relay in this one and nothing else."""
+    return msgspec.msgpack.encode(Ask(proof(secret, "join", handshake_hash), label, relay))
 
 
 def decode_ask(body: bytes) -> Ask:

@@ -15,6 +15,7 @@ from firefly.detour import unwrap
 from firefly.errors import BadPacket
 from firefly.packet import (
     CONTROL,
+    CROSSED,
     DATA,
     DETOUR,
     HANDSHAKE,
@@ -30,7 +31,9 @@ from firefly.packet import (
     pack_unreachable,
 )
 from firefly.sessions import PacketFlow
+from node.accounts import Accounts
 from node.queues import LinkQueue
+from node.routing import Crossing
 
 UNREACHABLE_PER_SECOND = 100
 """Answers to packets that cannot go on, per arrival link."""
@@ -54,8 +57,9 @@ class Link(Protocol):
 class Mesh(Protocol):
     """What the router needs of the routing core (node/routing)."""
 
-    def next_hop(self, destination: bytes, arrival: Any) -> Any: ...
-    def begin_leg(self, destination: bytes, arrival: Any) -> Any: ...
+    def next_hop(self, destination: bytes, arrival: Any, crossed: bool = False) -> Any: ...
+    def begin_leg(self, destination: bytes, arrival: Any, crossed: bool = False) -> Any: ...
+    def across(self, destination: bytes, arrival: Any) -> Crossing | None: ...
     def receive_topology(self, link: Any, payload: bytes, now: float) -> None: ...
 
 
@@ -72,6 +76,7 @@ class Router:
         self.links: set[Any] = set()
         self.mesh: Mesh
         self.sessions: Sessions
+        self.accounts = Accounts(self.counters)
         self._clock = clock
         self._touched: set[Any] = set()
         self._depth = 0
@@ -106,7 +111,10 @@ class Router:
             self._withdraw(link, partial(self._leads_by, link))
 
     def _leads_by(self, link: Any, destination: bytes, arrival: Any) -> bool:
-        return self.mesh.next_hop(destination, arrival) is link
+        if self.mesh.next_hop(destination, arrival) is link:
+            return True
+        crossing = self.mesh.across(destination, arrival) if arrival is not None else None
+        return crossing is not None and crossing.link is link
 
     def _withdraw(self, link: Any, stays: Callable[[bytes, Any], bool]) -> None:
         flows, packets = link.queue.withdraw(stays)
@@ -199,18 +207,34 @@ class Router:
             self.counters["bad_detours"] += 1
             return
         self.counters["waypoint"] += 1
-        self._send_on(inner, arrival, self.mesh.begin_leg(inner[8:24], arrival))
+        onward = self.mesh.begin_leg(inner[8:24], arrival, bool(inner[3] & CROSSED))
+        if onward is None:
+            self._cross(inner, arrival)
+        else:
+            self._send_on(inner, arrival, onward)
 
     def _forward(self, packet: bytes, arrival: Any) -> None:
-        onward = self.mesh.next_hop(packet[8:24], arrival)
-        self._send_on(packet, arrival, onward if onward is not arrival else None)
+        onward = self.mesh.next_hop(packet[8:24], arrival, bool(packet[3] & CROSSED))
+        if onward is None or onward is arrival:
+            self._cross(packet, arrival)
+        else:
+            self._send_on(packet, arrival, onward)
 
-    def _send_on(self, packet: bytes, arrival: Any, onward: Any) -> None:
-        if onward is None:
+    def _cross(self, packet: bytes, arrival: Any) -> None:
+        """Nothing leads on in the namespaces of the link of arrival: a hub may know the destination from another."""
+        now = self._clock()
+        crossing = self.mesh.across(packet[8:24], arrival)
+        if crossing is None or crossing.link is arrival:
             self.counters["no_route"] += 1
             if arrival in self.links:
-                self._unreachable(arrival, UnreachableReason.NO_ROUTE, packet, self._clock())
-            return
+                self._unreachable(arrival, UnreachableReason.NO_ROUTE, packet, now)
+        elif not self.accounts.allow(crossing.source, crossing.target, packet[24:40], packet[8:24], len(packet), now):
+            self._unreachable(arrival, UnreachableReason.REFUSED, packet, now)
+        else:
+            self.counters["crossed"] += 1
+            self._send_on(packet[:3] + bytes((packet[3] | CROSSED,)) + packet[4:], arrival, crossing.link)
+
+    def _send_on(self, packet: bytes, arrival: Any, onward: Any) -> None:
         if onward.queue.forward(packet, arrival):
             self.counters["forwarded"] += 1
             self._touched.add(onward)

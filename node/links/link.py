@@ -54,7 +54,7 @@ class Link:
         self.peer_instance: bytes = handshake.peer_instance
         self.hash: bytes = handshake.hash
         self.certified = False
-        self.introduced = False
+        self.introduced: set[bytes] = set()  # namespaces whose certificates of ours the neighbour was shown
         self.announced = False
         self.up, self.down = trio.Event(), trio.Event()
         self.measured: Callable[[Link], None] = lambda link: None

@@ -7,6 +7,7 @@ Source: docs/concepts/wire.md, sections 2 and 3.
 
 from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from firefly.address import address_of
 from firefly.detour import Way
@@ -16,8 +17,9 @@ from node.routing.area import Area, Routes
 from node.routing.flooding import Flooding, PairHandler
 from node.routing.linkstate import LinkStateRecords
 from node.routing.origin import Origin
-from node.routing.record import COST_MAX, KIND, NEIGHBOURS, Record, Relay, sign_record
+from node.routing.record import ATTACHED, COST_MAX, KIND, NEIGHBOURS, Record, Relay, sign_record
 from node.routing.statements import Certifier, Kind
+from node.routing.tables import Crossings, NoHubs, Roster, Table, make_crossings, make_table
 
 UNMEASURED_COST = 100_000  # µs, of a link until its first measurement
 RELUCTANT_COST = 2**28  # µs: more than any path of willing relays
@@ -52,8 +54,16 @@ class Membership:
     routes: Routes = field(default_factory=dict)
 
 
+class Crossing(NamedTuple):
+    """A way from one namespace into another: the link by which, and both namespaces."""
+
+    link: Hashable
+    source: bytes
+    target: bytes
+
+
 class Mesh:
-    """All areas of the node that owns `key`. `random` returns floats in [0, 1)."""
+    """All areas of the node that owns `key`. `random` returns floats in [0, 1); `roster` tells who is a hub."""
 
     def __init__(
         self,
@@ -65,6 +75,7 @@ class Mesh:
         *,
         kinds: Iterable[Kind] = (),
         relay: Relay = Relay.ALWAYS,
+        roster: Roster | None = None,
     ) -> None:
         self.areas: dict[bytes, Area] = {}
         self._key = key
@@ -72,9 +83,13 @@ class Mesh:
         self._events = events
         self._random = random
         self._relay = relay
+        self._roster = roster or NoHubs()
         self._memberships: dict[bytes, Membership] = {}
         self._links: dict[Hashable, _Link] = {}
-        self._tables: dict[Hashable, Mapping[bytes, Hashable]] = {None: {}}
+        self._tables: dict[Hashable, Table] = {None: Table()}
+        self._hubs: Mapping[bytes, frozenset[bytes]] = {}
+        self._served: frozenset[bytes] = frozenset()  # the namespaces in which this node is a hub
+        self._crossings: Crossings = {}
         records = LinkStateRecords(key.address, self.areas, certified, self._own_heard, events.restarted)
         self.flooding = Flooding((*kinds, records), ready=events.ready, pair=events.pair)
 
@@ -107,6 +122,8 @@ class Mesh:
             self.areas[namespace].link_down(link, state.address)
         for namespace in before ^ state.namespaces:
             self._memberships[namespace].origin.touch(now)
+        if before != state.namespaces:
+            self._tell_of_foreigners(now)
         self.flooding.certify(link, state.namespaces)
         self._update(now, moved=before != state.namespaces)
 
@@ -122,6 +139,8 @@ class Mesh:
             if membership.area.link_down(link, state.address):
                 membership.origin.touch(now)
             membership.origin.costs_moved(membership.area.costs(), now)
+        if state.namespaces:
+            self._tell_of_foreigners(now)
         self._update(now, moved=bool(state.namespaces))
 
     def cost(self, link: Hashable, value: int, now: float) -> None:
@@ -147,6 +166,19 @@ class Mesh:
         self._relay = relay
         for membership in self._memberships.values():
             membership.origin.touch(now)
+        self._rebuild()
+
+    def roster_changed(self, now: float) -> None:
+        """Certificates came, ended or were revoked: others may be hubs now."""
+        hubs = {namespace: frozenset(self._roster.hubs(namespace)) for namespace in self.areas}
+        if hubs == self._hubs:
+            return
+        self._hubs = hubs
+        served = frozenset(namespace for namespace in hubs if self._key.address in hubs[namespace])
+        for namespace in self._served ^ served:
+            self._memberships[namespace].origin.touch(now)
+        self._served = served
+        self._tell_of_foreigners(now)
         self._rebuild()
 
     def expel(self, namespace: bytes, address: bytes, now: float) -> None:
@@ -187,15 +219,36 @@ class Mesh:
             payloads.append(payload)
         return payloads
 
-    def next_hop(self, destination: bytes, arrival: Hashable = None) -> Hashable | None:
+    def next_hop(self, destination: bytes, arrival: Hashable = None, crossed: bool = False) -> Hashable | None:
         """The link by which a packet leaves, or None if there is no way that its arrival link entitles it to.
 
-        A packet from a link is looked up only in the areas in which both ends of that link are certified.
+        A packet from a link is looked up only in the areas in which both ends of that link are certified. An address
+        that has no certificate there leads to a hub, unless the packet has `crossed` one.
         """
         table = self._tables.get(arrival)
-        return table.get(destination) if table is not None else None
+        if table is None:
+            return None
+        link = table.members.get(destination)
+        return link if link is not None or crossed else self._to_hub(table, destination, arrival)
 
-    def begin_leg(self, destination: bytes, arrival: Hashable = None) -> Hashable | None:
+    def _to_hub(self, table: Table, destination: bytes, arrival: Hashable) -> Hashable | None:
+        link = table.attached.get(destination)
+        if link is None and table.hub is not None:
+            namespaces = self.areas if arrival is None else self._links[arrival].namespaces
+            if not any(self._roster.lists(namespace, destination) for namespace in namespaces):
+                return table.hub
+        return link
+
+    def across(self, destination: bytes, arrival: Hashable) -> Crossing | None:
+        """The way into another namespace, if this node is a hub both there and where the packet comes from."""
+        state = self._links.get(arrival)
+        if state is None or self._relay is Relay.NEVER:
+            return None
+        source = min(state.namespaces & self._served, default=None)
+        way = self._crossings.get(destination)
+        return Crossing(way[0], source, way[1]) if source is not None and way is not None else None
+
+    def begin_leg(self, destination: bytes, arrival: Hashable = None, crossed: bool = False) -> Hashable | None:
         """As `next_hop`, for the beginning of a leg of a detour: to a neighbour by the link to it, however costly.
 
         So each edge can be a leg, and there is a detour wherever there is a path.
@@ -206,7 +259,7 @@ class Mesh:
                 neighbour = self.areas[namespace].neighbours.get(destination)
                 if neighbour is not None:
                     return neighbour.link
-        return self.next_hop(destination, arrival)
+        return self.next_hop(destination, arrival, crossed)
 
     def way(self, destination: bytes, suspicion: Mapping[bytes, int]) -> Way | None:
         """The best way by nodes that are suspected the least; None if there is none. See `firefly/detour.py`."""
@@ -256,8 +309,23 @@ class Mesh:
             sequence=membership.origin.publish(costs, now),
             relay=self._relay,
             neighbours={address: min(cost + extra, COST_MAX) for cost, address in nearest},
+            attached=self._foreigners(namespace),
         )
         self.flooding.publish(sign_record(record, self._key), now)
+
+    def _foreigners(self, namespace: bytes) -> tuple[bytes, ...]:
+        """The neighbours from other namespaces of a hub, the lowest 256 addresses."""
+        if namespace not in self._served:
+            return ()
+        near = {state.address for state in self._links.values() if state.namespaces & self._served}
+        return tuple(sorted(address for address in near if not self._roster.lists(namespace, address))[:ATTACHED])
+
+    def _tell_of_foreigners(self, now: float) -> None:
+        """Publishes anew where this node is a hub, if those attached to it are others than before."""
+        for namespace in self._served:
+            own = self.areas[namespace].records.get(self._key.address)
+            if own is not None and own.attached != self._foreigners(namespace):
+                self._memberships[namespace].origin.touch(now)
 
     def _update(self, now: float, moved: bool = False) -> None:
         """Compute the areas that are due; rebuild the tables if there was one, or if links have `moved`."""
@@ -273,27 +341,23 @@ class Mesh:
         for membership in self._memberships.values():
             membership.routes = membership.area.routes()
         before = self._tables
-        merged = {frozenset(self.areas): self._merge(frozenset(self.areas))}
-        self._tables = {None: merged[frozenset(self.areas)]}
+        made = {frozenset(self.areas): self._table(frozenset(self.areas))}
+        self._tables = {None: made[frozenset(self.areas)]}
         for link, state in self._links.items():
             if state.namespaces and self._relay is not Relay.NEVER:
-                if state.namespaces not in merged:
-                    merged[state.namespaces] = self._merge(state.namespaces)
-                self._tables[link] = merged[state.namespaces]
+                if state.namespaces not in made:
+                    made[state.namespaces] = self._table(state.namespaces)
+                self._tables[link] = made[state.namespaces]
+        self._crossings = make_crossings([self._pair(namespace) for namespace in sorted(self._served)])
         if before != self._tables:
             self._events.changed()
 
-    def _merge(self, namespaces: frozenset[bytes]) -> dict[bytes, Hashable]:
-        """Of several areas that reach a destination the one with the shorter way counts, then the lower namespace.
+    def _table(self, namespaces: frozenset[bytes]) -> Table:
+        return make_table(self._key.address, [self._pair(namespace) for namespace in sorted(namespaces)], self._roster)
 
-        The distance still falls with every hop: a packet that leaves in an area may be looked up in it on arrival.
-        """
-        best: dict[bytes, tuple[int, Hashable]] = {}
-        for namespace in sorted(namespaces):
-            for destination, (distance, link) in self._memberships[namespace].routes.items():
-                if destination not in best or distance < best[destination][0]:
-                    best[destination] = (distance, link)
-        return {destination: link for destination, (_, link) in best.items()}
+    def _pair(self, namespace: bytes) -> tuple[Area, Routes]:
+        membership = self._memberships[namespace]
+        return membership.area, membership.routes
 
 
 class TopologyFlow:

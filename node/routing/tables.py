@@ -1,0 +1,88 @@
+"""Which link a packet leaves by: tables made of the routes of one or several namespaces, as pure functions.
+
+A member of a namespace is reached by its shortest path. An address that has no certificate there goes to the hub that
+names it as attached, else to the nearest hub. Distances fall with every hop for all three.
+Source: docs/concepts/wire.md, section 3.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Hashable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from node.routing.area import Area, Routes
+
+Nearest = dict[bytes, tuple[int, bytes, Hashable]]  # address -> distance in µs, what breaks a tie, link
+Crossings = dict[bytes, tuple[Hashable, bytes]]  # address -> link, the namespace that it belongs to
+
+
+class Roster(Protocol):
+    """What the certificates say of a namespace."""
+
+    def hubs(self, namespace: bytes) -> Collection[bytes]:
+        """The addresses of those that connect it with others."""
+
+    def lists(self, namespace: bytes, address: bytes) -> bool:
+        """Whether a node has, or had, a certificate."""
+
+
+class NoHubs:
+    """The roster of a mesh in which nobody connects namespaces."""
+
+    def hubs(self, namespace: bytes) -> Collection[bytes]:
+        return ()
+
+    def lists(self, namespace: bytes, address: bytes) -> bool:
+        return True
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """The way on from one node in some namespaces: to members, to foreigners that hubs name, to the nearest hub."""
+
+    members: Mapping[bytes, Hashable] = field(default_factory=dict)
+    attached: Mapping[bytes, Hashable] = field(default_factory=dict)
+    hub: Hashable | None = None
+
+
+def make_table(own: bytes, areas: Iterable[tuple[Area, Routes]], roster: Roster) -> Table:
+    """Of several namespaces that reach a node the one with the shorter way counts, then the lower namespace.
+
+    The distance still falls with every hop: a packet that leaves in a namespace may be looked up in it on arrival.
+    """
+    members: Nearest = {}
+    attached: Nearest = {}
+    hub: Nearest = {}
+    for area, routes in areas:
+        for destination, (distance, link) in routes.items():
+            _add(members, destination, distance, area.namespace, link)
+        hubs = roster.hubs(area.namespace)
+        for address in hubs:
+            if address in routes:
+                distance, link = routes[address]
+                if own not in hubs:
+                    _add(hub, b"", distance, address, link)
+                for foreigner in area.records[address].attached:
+                    if not roster.lists(area.namespace, foreigner):
+                        _add(attached, foreigner, distance, address, link)
+    return Table(_links(members), _links(attached), hub[b""][2] if hub else None)
+
+
+def make_crossings(areas: Iterable[tuple[Area, Routes]]) -> Crossings:
+    """The ways of a hub into the namespaces that it serves: only to members, so that no packet goes on to a hub."""
+    nearest: Nearest = {}
+    for area, routes in areas:
+        for destination, (distance, link) in routes.items():
+            _add(nearest, destination, distance, area.namespace, link)
+    return {destination: (link, namespace) for destination, (_, namespace, link) in nearest.items()}
+
+
+def _add(nearest: Nearest, destination: bytes, distance: int, tie: bytes, link: Hashable) -> None:
+    known = nearest.get(destination)
+    if known is None or (distance, tie) < known[:2]:
+        nearest[destination] = (distance, tie, link)
+
+
+def _links(nearest: Nearest) -> dict[bytes, Hashable]:
+    return {destination: link for destination, (_, _, link) in nearest.items()}
