@@ -11,7 +11,7 @@ from typing import Any
 
 import trio
 
-from firefly.address import address_of
+from firefly.address import address_of, parse_address
 from firefly.errors import Denied, InvalidArgument, NoSuchResource, Unreachable
 from firefly.interfaces import core
 from firefly.runtime import Caller, current_call
@@ -38,6 +38,10 @@ def glow_version() -> str:
         return version("glow")
     except PackageNotFoundError:
         return "unknown"
+
+
+UNKNOWN_KEY = bytes(32)
+"""Of a node in another namespace, before there is a session with it."""
 
 
 class NodeProcess(core.NodeServer):
@@ -220,10 +224,20 @@ class NodeProcess(core.NodeServer):
             return node.address, node.key.public, node.label
         directory = node.directory
         found = directory.find(name) if directory is not None else []
+        if not found and (foreigner := self._foreigner(name)) is not None:
+            return foreigner, UNKNOWN_KEY, ""
         if len(found) != 1:
             known = [entry.label for entry in (found or self._entries())]
             raise core.NoSuchName(name, sorted(known))
         return found[0].address, found[0].key, found[0].label
+
+    def _foreigner(self, name: str) -> bytes | None:
+        """The whole address of a node of another namespace, if a hub takes packets to it."""
+        try:
+            address = parse_address(name)
+        except ValueError:
+            return None
+        return address if self._node.mesh.hub_for(address) is not None else None
 
     def _offered(self, address: bytes) -> list[Resource]:
         if address == self._node.address:
@@ -262,9 +276,10 @@ class NodeProcess(core.NodeServer):
         here = core.Hop(node.address, node.label, "", 0.0)
         if destination == node.address:
             return [here]
-        path = node.mesh.path(destination)
+        hub = node.mesh.hub_for(destination)
+        path = node.mesh.path(destination) or [*node.mesh.path(hub or b""), destination]
         link: Any = node.mesh.next_hop(destination, None)
-        if not path or link is None:
+        if link is None:
             raise Unreachable(
                 "no path leads to the node", hint="`glow status` shows which nodes are linked; is it switched on?"
             )

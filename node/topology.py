@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import trio
+from msgspec.structs import replace
 
 from firefly.errors import Unreachable
 from firefly.interfaces import core
@@ -50,9 +51,18 @@ class Topology:
     def routes(self, destination: bytes | None) -> list[core.Route]:
         """Raises Unreachable if no path leads to the one that is asked for."""
         found = [route for area in self._node.mesh.areas.values() for route in self._of_area(area, destination)]
+        if destination is not None and not found:
+            found = self._by_hub(destination)
         if destination is not None and destination != self._node.address and not found:
             raise Unreachable("no path leads to the node", hint="`glow why NODE` says what is known of it")
         return sorted(found, key=lambda route: (route.cost, route.destination))
+
+    def _by_hub(self, destination: bytes) -> list[core.Route]:
+        """The way to the hub that takes packets to a node of another namespace; how it goes on only the hub knows."""
+        hub = self._node.mesh.hub_for(destination)
+        found = self.routes(hub) if hub is not None else []
+        beyond = {"destination": destination, "name": "", "hub": hub, "hub_name": self._name(hub or b"")}
+        return [replace(route, **beyond) for route in found[:1]]
 
     def _of_area(self, area: Area, only: bytes | None) -> list[core.Route]:
         routes = area.routes()

@@ -44,6 +44,7 @@ class WayState(enum.Enum):
     UNLINKED = "way over others"
     FAILING = "way over others, a direct link fails"
     DETOUR = "detour"
+    HUB = "way by a hub"
 
 
 class ResourceState(enum.Enum):
@@ -120,6 +121,11 @@ EXPLANATIONS: dict[State, Explanation] = {
         "packets go to {waypoints} first: of the {hops} hops by way of {next}, cost {cost}, one seems to swallow them; "
         "that way is tried again every few minutes",
         "glow trace {name} shows which of them does not answer; `glow node` there, started anew, or an update may help",
+    ),
+    WayState.HUB: Explanation(
+        "it is of another namespace; packets go to the hub {hub}, {hops} hops, cost {cost}, which passes them on if it "
+        "serves that namespace too; what they may do there its owner decides",
+        "glow trace {name} shows the way to the hub", well=True,
     ),
     ProcessState.STARTING: Explanation("it is starting; it has 30 s until it must serve", well=True),
     ProcessState.RUNNING: Explanation("it is running since {since}{restarts}", well=True),
@@ -215,13 +221,14 @@ def link_finding(link: LinkStatus) -> Finding:
 def way_finding(route: Route, direct: LinkStatus | None) -> Finding:
     """Why packets to a node go as they do; `direct`: a link to it that is to be, but is not up."""
     state = WayState.DIRECT if route.hops <= 1 else WayState.UNLINKED if direct is None else WayState.FAILING
-    state = WayState.DETOUR if route.waypoints else state
+    state = WayState.HUB if route.hub else WayState.DETOUR if route.waypoints else state
     stands_in = f"if it is lost, {route.alternate_name} stands in at once"
     known = {
         "next": route.next_name,
         "hops": str(route.hops),
         "cost": duration_text(route.cost / 1e6),
         "alternate": stands_in if route.alternate else "nothing stands in at once if it is lost",
+        "hub": route.hub_name,
         "waypoints": ", then to ".join(route.waypoint_names),
         "url": direct.url if direct is not None else "",
         "reason": direct.reason or "no reason is known" if direct is not None else "",

@@ -37,7 +37,7 @@ def table(routes: list[Route], out: Output) -> str:
         ("TO", "BY WAY OF", "LINK", "ROUND TRIP", "HOPS", "COST", "WAITING", "STANDS IN", "DETOUR BY", "ADDRESS"),
         [
             (
-                route.name or "?",
+                route.name or (f"beyond {route.hub_name}" if route.hub else "?"),
                 route.next_name,
                 route.link,
                 "" if route.round_trip is None else duration_text(route.round_trip),

@@ -128,6 +128,7 @@ def text_of(status: NodeStatus, out: Output) -> str:
         f"  namespace  {status.namespace.hex()[:16] + '…' if joined else 'none yet: glow join LINK'}",
         f"  listening  {', '.join(status.listening) or 'nowhere: only this node can begin a link'}",
         *relaying_lines(status),
+        *serving_lines(status),
         f"  home       {status.home}",
         f"  version    {status.version} on {status.platform}, started {local_time(status.started)}",
     ]
@@ -143,6 +144,14 @@ def relaying_lines(status: NodeStatus) -> list[str]:
         return []
     how = "nothing for others" if status.relaying == Relaying.NEVER else "for others only where nothing else can"
     return [f"  relays     {how}: {status.relaying_why}"]
+
+
+def serving_lines(status: NodeStatus) -> list[str]:
+    """That this node is a hub."""
+    if not status.serves:
+        return []
+    names = ", ".join(f"{namespace.hex()[:16]}…" for namespace in status.serves)
+    return [f"  serves     {names} as a relay, besides its own namespace"]
 
 
 def nodes_table(nodes: list[NodeSummary], out: Output) -> str:

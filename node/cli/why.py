@@ -6,8 +6,8 @@ from argparse import ArgumentParser, Namespace
 
 from firefly.address import matches_prefix
 from firefly.client import Glow
-from firefly.errors import GlowError, NoSuchResource
-from firefly.interfaces.core import Node, NodeSummary
+from firefly.errors import GlowError, NoSuchResource, Unreachable
+from firefly.interfaces.core import Node, NodeSummary, NoSuchName, Route
 from node.cli.address import SCHEME, SELF, parse
 from node.cli.client import attached, named, node_at
 from node.cli.explanations import Finding, link_finding, node_finding, process_finding, resource_finding, way_finding
@@ -86,14 +86,25 @@ def of_name(seen: Survey, name: str) -> list[Finding]:
 
 
 async def ways(start: Node, seen: Survey, name: str) -> list[Finding]:
-    """Why packets to the nodes of that name go as they do."""
+    """Why packets to the nodes of that name go as they do, or to an address of another namespace."""
     found = []
     for node in seen.status.nodes:
         if means(node, name) and node.reachable and node.address != seen.status.address:
             (route,) = await start.routes(node.address)
             waiting = (link for link in seen.status.links if link.address == node.address and link.state != "up")
             found.append(way_finding(route, next(waiting, None)))
+    if not any(means(node, name) for node in seen.status.nodes):
+        found += [way_finding(route, None) for route in await beyond(start, name)]
     return found
+
+
+async def beyond(start: Node, name: str) -> list[Route]:
+    """The way to a node of another namespace, if the name is its whole address."""
+    try:
+        location = await start.resolve(name)
+        return await start.routes(location.node) if not any(location.key) else []
+    except (NoSuchName, Unreachable):
+        return []
 
 
 def means(node: NodeSummary, name: str) -> bool:

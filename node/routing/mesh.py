@@ -229,15 +229,20 @@ class Mesh:
         if table is None:
             return None
         link = table.members.get(destination)
-        return link if link is not None or crossed else self._to_hub(table, destination, arrival)
+        if link is not None or crossed:
+            return link
+        hub = self.hub_for(destination, arrival)
+        return table.members.get(hub) if hub is not None else None
 
-    def _to_hub(self, table: Table, destination: bytes, arrival: Hashable) -> Hashable | None:
-        link = table.attached.get(destination)
-        if link is None and table.hub is not None:
-            namespaces = self.areas if arrival is None else self._links[arrival].namespaces
-            if not any(self._roster.lists(namespace, destination) for namespace in namespaces):
-                return table.hub
-        return link
+    def hub_for(self, destination: bytes, arrival: Hashable = None) -> bytes | None:
+        """The hub that takes packets to an address without a certificate; None if there is none, or if it has one."""
+        table = self._tables[arrival]
+        if table.hub is None and not table.attached:
+            return None
+        namespaces = self.areas if arrival is None else self._links[arrival].namespaces
+        if any(self._roster.lists(namespace, destination) for namespace in namespaces):
+            return None
+        return table.attached.get(destination, table.hub)
 
     def across(self, destination: bytes, arrival: Hashable) -> Crossing | None:
         """The way into another namespace, if this node is a hub both there and where the packet comes from."""

@@ -13,7 +13,7 @@ from typing import Protocol
 
 from node.routing.area import Area, Routes
 
-Nearest = dict[bytes, tuple[int, bytes, Hashable]]  # address -> distance in µs, what breaks a tie, link
+Nearest = dict[bytes, tuple[int, bytes, Hashable]]  # address -> distance in µs, namespace or hub, link
 Crossings = dict[bytes, tuple[Hashable, bytes]]  # address -> link, the namespace that it belongs to
 
 
@@ -39,11 +39,11 @@ class NoHubs:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """The way on from one node in some namespaces: to members, to foreigners that hubs name, to the nearest hub."""
+    """The way on from one node in some namespaces: links to members, hubs of foreigners, and the nearest hub."""
 
     members: Mapping[bytes, Hashable] = field(default_factory=dict)
-    attached: Mapping[bytes, Hashable] = field(default_factory=dict)
-    hub: Hashable | None = None
+    attached: Mapping[bytes, bytes] = field(default_factory=dict)
+    hub: bytes | None = None
 
 
 def make_table(own: bytes, areas: Iterable[tuple[Area, Routes]], roster: Roster) -> Table:
@@ -66,7 +66,8 @@ def make_table(own: bytes, areas: Iterable[tuple[Area, Routes]], roster: Roster)
                 for foreigner in area.records[address].attached:
                     if not roster.lists(area.namespace, foreigner):
                         _add(attached, foreigner, distance, address, link)
-    return Table(_links(members), _links(attached), hub[b""][2] if hub else None)
+    by_hub = {foreigner: address for foreigner, (_, address, _) in attached.items()}
+    return Table({node: link for node, (_, _, link) in members.items()}, by_hub, hub[b""][1] if hub else None)
 
 
 def make_crossings(areas: Iterable[tuple[Area, Routes]]) -> Crossings:
@@ -82,7 +83,3 @@ def _add(nearest: Nearest, destination: bytes, distance: int, tie: bytes, link: 
     known = nearest.get(destination)
     if known is None or (distance, tie) < known[:2]:
         nearest[destination] = (distance, tie, link)
-
-
-def _links(nearest: Nearest) -> dict[bytes, Hashable]:
-    return {destination: link for destination, (_, _, link) in nearest.items()}

@@ -7,12 +7,9 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import pytest
-
 import node
-from firefly.errors import Denied, Unreachable
-from firefly.interfaces.core import InviteRefused, Node, PairingEventCreated, Role
-from tests.node.family import LISTEN, joined, meet, until
+from firefly.interfaces.core import Node, PairingEventCreated, Role
+from tests.node.family import LISTEN, joined, meet
 
 
 @dataclass

@@ -12,6 +12,7 @@ from firefly.errors import BadPacket, ProtocolError
 from firefly.packet import (
     BULK,
     CONTROL,
+    CROSSED,
     DATA,
     DETOUR,
     HANDSHAKE,
@@ -25,8 +26,10 @@ from firefly.packet import (
     pack_header,
     parse_unreachable,
 )
+from node.accounts import UNANSWERED
 from node.queues import LinkQueue
 from node.router import UNREACHABLE_PER_SECOND, Router
+from node.routing import Crossing
 
 OWN, NEAR, FAR, NOWHERE = (bytes([number]) * 16 for number in range(1, 5))
 BUDGET = 1 << 20
@@ -64,6 +67,7 @@ class World:
         self.near, self.far = FakeLink(NEAR), FakeLink(b"r" * 16)
         self.routes: dict[bytes, Any] = {NEAR: self.near, FAR: self.far}
         self.direct: dict[bytes, Any] = {}
+        self.crossings: dict[bytes, Crossing] = {}
         self.topology: list[bytes] = []
         self.arrived: list[bytes] = []
         self.now = 0.0
@@ -72,11 +76,14 @@ class World:
         self.router.sessions = self
         self.router.links |= {self.near, self.far}
 
-    def next_hop(self, destination: bytes, arrival: Any) -> Any:
+    def next_hop(self, destination: bytes, arrival: Any, crossed: bool = False) -> Any:
         return self.routes.get(destination)
 
-    def begin_leg(self, destination: bytes, arrival: Any) -> Any:
+    def begin_leg(self, destination: bytes, arrival: Any, crossed: bool = False) -> Any:
         return self.direct.get(destination) or self.routes.get(destination)
+
+    def across(self, destination: bytes, arrival: Any) -> Crossing | None:
+        return self.crossings.get(destination)
 
     def receive_topology(self, link: Any, payload: bytes, now: float) -> None:
         self.topology.append(payload)
@@ -156,6 +163,41 @@ def test_a_waypoint_without_a_way_on_says_so(world: World) -> None:
     world.take(detour(packet(NOWHERE, b"abc")))
     [hint] = world.near.sent()
     assert parse_unreachable(hint[HEADER_SIZE:]) == (UnreachableReason.NO_ROUTE, b"ab")  # no longer than its cause
+
+
+def test_what_crosses_is_marked_and_accounted(world: World) -> None:
+    world.crossings[NOWHERE] = Crossing(world.far, b"home", b"work")
+    given = with_hops(packet(NOWHERE, bytes(4000)), 9)
+    world.take(*[given] * 20)
+    sent = world.far.sent()
+    assert sent[0] == given[:1] + bytes((8, INTERACTIVE, CROSSED)) + given[4:]
+    assert len(sent) == UNANSWERED // len(given)
+    assert world.router.counters["crossed"] == len(sent)
+    assert world.router.counters["crossing_refused"] == 20 - len(sent)
+    hint = world.near.sent()[0]
+    assert parse_unreachable(hint[HEADER_SIZE:])[0] == UnreachableReason.REFUSED
+
+
+def test_what_crosses_inside_of_a_detour_is_marked_too(world: World) -> None:
+    world.crossings[NOWHERE] = Crossing(world.far, b"home", b"work")
+    world.take(detour(packet(NOWHERE)))
+    [sent] = world.far.sent()
+    assert (sent[0] & 15, sent[3]) == (DATA, CROSSED)
+
+
+def test_what_waits_after_it_crossed_stays_where_it_is(world: World) -> None:
+    world.crossings[NOWHERE] = Crossing(world.far, b"home", b"work")
+    world.take(packet(NOWHERE))
+    world.router.routes_changed()
+    assert len(world.far.sent()) == 1
+    assert world.router.counters["crossed"] == 1
+
+
+def test_nothing_crosses_back_by_the_link_that_brought_it(world: World) -> None:
+    world.crossings[NOWHERE] = Crossing(world.near, b"home", b"work")
+    world.take(packet(NOWHERE))
+    [hint] = world.near.sent()
+    assert hint[0] & 15 == UNREACHABLE
 
 
 def test_control_is_between_neighbours_and_never_forwarded(world: World) -> None:

@@ -69,6 +69,7 @@ class Host:
             Random(number).random,
             kinds=kinds,
             relay=relay,
+            roster=network,
         )
         for namespace in namespaces:
             self.mesh.join(namespace, SEQUENCE, network.now)
@@ -91,6 +92,7 @@ class Network:
         self.hosts: dict[int, Host] = {}
         self.refused: set[bytes] = set()
         self.unknown: set[bytes] = set()
+        self.relays: dict[bytes, set[bytes]] = {}
         self.payloads = 0
         self._events: list[tuple[float, int, Callable[[], None]]] = []
         self._order = count()
@@ -100,6 +102,37 @@ class Network:
         if key in self.refused:
             return Standing.REFUSED
         return Standing.UNKNOWN if key in self.unknown else Standing.CERTIFIED
+
+    def hubs(self, namespace: bytes) -> set[bytes]:
+        """Roster: those that `serve` made so."""
+        return self.relays.get(namespace, set())
+
+    def lists(self, namespace: bytes, address: bytes) -> bool:
+        """Roster: whoever is in it."""
+        return any(host.address == address and namespace in host.mesh.areas for host in self.hosts.values())
+
+    def serve(self, number: int, *namespaces: bytes) -> None:
+        """Makes a host a hub of namespaces that it is in; all others hear of it."""
+        for namespace in namespaces:
+            self.relays.setdefault(namespace, set()).add(self.hosts[number].address)
+        for host in self.hosts.values():
+            host.mesh.roster_changed(self.now)
+
+    def walk(self, source: int, target: int, crossed: bool = False) -> list[int]:
+        """The hosts that a packet visits as routers would send it, the source first; it ends where no way leads on."""
+        here, arrival, destination = self.hosts[source], None, self.hosts[target].address
+        visited = [source]
+        while here.address != destination and len(visited) < 100:
+            link = here.mesh.next_hop(destination, arrival, crossed)
+            if link is None or link is arrival:
+                crossing = here.mesh.across(destination, arrival)
+                if crossing is None or crossing.link is arrival:
+                    return visited
+                link, crossed = crossing.link, True
+            assert isinstance(link, End)
+            here, arrival = link.other.host, link.other
+            visited.append(here.number)
+        return visited
 
     def add(
         self,
