@@ -139,7 +139,7 @@ class CertificateBook:
         namespace, key = certificate.namespace, certificate.key
         self._held.pop(_slot(certificate), None)
         if (namespace, key, True) not in self._held and (namespace, key, False) not in self._held:
-            del self._keys[namespace, address_of(key)]
+            self._keys.pop((namespace, address_of(key)), None)
             self._relays.get(namespace, set()).discard(key)
         self._changed()
 

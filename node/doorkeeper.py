@@ -228,8 +228,12 @@ class Doorkeeper:
         if label:
             check_label(label)
         link = await self._dial(addresses, inviter)
-        joined = await self._pair_over(link, secret, label)
-        await self._settle(joined, addresses, inviter)
+        try:
+            joined = await self._pair_over(link, secret, label)
+            await self._settle(joined, addresses, inviter)
+        except BaseException:
+            link.close("the pairing came to nothing")
+            raise
         self._node.after_joining(link)
 
     async def _dial(self, addresses: list[str], inviter: bytes) -> Link:

@@ -67,6 +67,7 @@ class NodeProcess(core.NodeServer):
     # --- looking
 
     def status(self) -> core.ProcessStatus:
+        self._members_only()
         return core.ProcessStatus(
             id=self._node.address,
             label=self._node.label,
@@ -261,6 +262,8 @@ class NodeProcess(core.NodeServer):
 
     def resources(self, node: bytes) -> list[core.ResourceStatus]:
         self._members_only()
+        if self._node.mesh.hub_for(node) is not None:
+            raise Denied("what the node offers is not known", cause="it belongs to another namespace")
         return [
             core.ResourceStatus(resource.id, resource.label, resource.proto, core.Role(resource.access))
             for resource in self._offered(node)

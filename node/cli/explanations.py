@@ -19,7 +19,7 @@ from firefly.interfaces.core import (
     Role,
     Route,
 )
-from node.cli.output import address_text, duration_text, local_time
+from node.cli.output import address_text, counted, duration_text, local_time
 
 
 class NodeState(enum.Enum):
@@ -108,23 +108,23 @@ EXPLANATIONS: dict[State, Explanation] = {
         "packets take the link itself, cost {cost}, which no other way undercuts; {alternate}", well=True
     ),
     WayState.UNLINKED: Explanation(
-        "packets go by way of {next}, {hops} hops, cost {cost}, the least of all ways; {alternate}; "
+        "packets go by way of {next}, {hops}, cost {cost}, the least of all ways; {alternate}; "
         "not directly, because this node knows no address of it",
         "glow link add tcp://HOST:PORT, at an address that `glow status {name}` shows it to listen at", well=True,
     ),
     WayState.FAILING: Explanation(
-        "packets go by way of {next}, {hops} hops, cost {cost}, the least of all ways; {alternate}; "
+        "packets go by way of {next}, {hops}, cost {cost}, the least of all ways; {alternate}; "
         "not directly, because the link at {url} could not be made: {reason}",
         "see whether a firewall is between them, and whether `glow status {name}` shows that address", well=True,
     ),
     WayState.DETOUR: Explanation(
-        "packets go to {waypoints} first: of the {hops} hops by way of {next}, cost {cost}, one seems to swallow them; "
+        "packets go to {waypoints} first: of the {hops} by way of {next}, cost {cost}, one seems to swallow them; "
         "that way is tried again every few minutes",
         "glow trace {name} shows which of them does not answer; `glow node` there, started anew, or an update may help",
     ),
     WayState.HUB: Explanation(
-        "it is of another namespace; packets go to the hub {hub}, {hops} hops, cost {cost}, which passes them on if it "
-        "serves that namespace too; what they may do there its owner decides",
+        "it is of another namespace; {hub}, the hub that is {hops} away, cost {cost}, passes packets on if it serves "
+        "that namespace too; what they may do there its owner decides",
         "glow trace {name} shows the way to the hub", well=True,
     ),
     ProcessState.STARTING: Explanation("it is starting; it has 30 s until it must serve", well=True),
@@ -225,7 +225,7 @@ def way_finding(route: Route, direct: LinkStatus | None) -> Finding:
     stands_in = f"if it is lost, {route.alternate_name} stands in at once"
     known = {
         "next": route.next_name,
-        "hops": str(route.hops),
+        "hops": counted(route.hops, "hop"),
         "cost": duration_text(route.cost / 1e6),
         "alternate": stands_in if route.alternate else "nothing stands in at once if it is lost",
         "hub": route.hub_name,

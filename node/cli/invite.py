@@ -33,7 +33,12 @@ NEXT = "this node runs until Ctrl-C; the other device needs it to join"
 def configure(parser: ArgumentParser) -> None:
     parser.epilog = "--name is what the new device will be called. With --yes whoever has the link gets in."
     parser.add_argument("--name", help="what the new device will be called (default: what it says)")
-    parser.add_argument("--role", choices=sorted(_ROLES), default="member", help="what it may do (default: member)")
+    parser.add_argument(
+        "--role",
+        choices=sorted(_ROLES),
+        default="member",
+        help="member, or relay: a hub that forwards for you and sees no names and no data (default: member)",
+    )
     parser.add_argument(
         "--lifetime",
         type=seconds,

@@ -9,7 +9,7 @@ from firefly.client import Glow
 from node.cli.client import attached, node_runs
 from node.cli.detach import detach, node_words
 from node.cli.failures import UsageError
-from node.cli.output import Output
+from node.cli.output import Output, counted
 from node.cli.running import announce, configure_node, ready_data, run_node
 
 NAME = "join"
@@ -38,8 +38,10 @@ def run(arguments: Namespace) -> int:
 
 async def _join_running(glow: Glow, link: str, arguments: Namespace) -> int:
     status = await glow.node.join(link, arguments.name or "")
-    others = len(status.nodes) - 1
-    Output(arguments).show(ready_data(status), lambda: f"{status.name} joined; it knows {others} other devices")
+    others = counted(len(status.nodes) - 1, "other device")
+    served = counted(len(status.serves), "other namespace")
+    what = f"is a relay of {served} now" if status.serves else f"joined; it knows {others}"
+    Output(arguments).show(ready_data(status), lambda: f"{status.name or 'this device'} {what}")
     return 0
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import trio
 
 from firefly.client import Glow
-from firefly.errors import DeadlineExceeded, Interrupted, NoSuchMethod, Unreachable
+from firefly.errors import DeadlineExceeded, Denied, Interrupted, NoSuchMethod, Unreachable
 from firefly.interfaces.core import Hop, Node, Route
 from node.cli.client import attached, named, node_at
 from node.cli.failures import OK, UNREACHABLE
@@ -61,6 +61,8 @@ async def look(node: Node, destination: bytes, seen: Seen, *, here: bool) -> Non
     try:
         with trio.fail_after(PATIENCE):
             routes = await node.routes(destination)
+    except Denied:  # it is of another namespace; an echo it gives to everybody
+        pass
     except (Unreachable, Interrupted, DeadlineExceeded, NoSuchMethod) as error:
         seen.reason = error.cause or error.message
     except trio.TooSlowError:

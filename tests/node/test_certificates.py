@@ -47,6 +47,32 @@ def test_the_chain_is_user_key_administrator_node() -> None:
     assert (found.signer, found.certificate.key) == (ADMIN_1.public, NAS.public)
 
 
+def test_relays_are_hubs_as_long_as_they_are_nothing_else() -> None:
+    book = Book(admin(), member(), member(PHONE, RELAY))
+    assert book.hubs(SPACE) == [PHONE.address]
+    assert book.hubs(bytes(32)) == []
+    book.offer(member(PHONE, MEMBER, now=NOW + 60))
+    assert book.hubs(SPACE) == []
+    book.offer(member(PHONE, RELAY, now=NOW + 120))
+    book.clock.now = NOW + 31 * DAY
+    assert book.hubs(SPACE) == []
+
+
+def test_who_has_had_a_certificate_is_known_by_address() -> None:
+    book = Book(admin(), member())
+    assert book.lists(SPACE, NAS.address)
+    assert not book.lists(SPACE, STRANGER.address)
+    assert not book.lists(bytes(32), NAS.address)
+    book.clock.now = NOW + 31 * DAY
+    assert book.lists(SPACE, NAS.address)
+    place = book.accept(open_envelope(admin(ADMIN_1, NOW + 31 * DAY)), 0.0)
+    assert isinstance(place, Place)
+    for data in (member(), member(PHONE)):
+        certificate = decode_certificate(open_envelope(data).body)
+        book.dropped(book.statement(data, Place(SPACE, certificate.slot, 0)), 0.0)
+    assert not book.lists(SPACE, NAS.address)
+
+
 @pytest.mark.parametrize("role", [MEMBER, GUEST, RELAY])
 def test_each_role_lives_30_days_and_an_administrator_two_years(role: int) -> None:
     assert decode_certificate(open_envelope(member(role=role)).body).expires == NOW + 30 * DAY

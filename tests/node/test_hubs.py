@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+from argparse import Namespace
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import pytest
+import trio
+
 import node
-from firefly.interfaces.core import Node, PairingEventCreated, Role
-from tests.node.family import LISTEN, joined, meet
+from firefly.errors import Denied, Unreachable
+from firefly.interfaces.core import InviteRefused, Node, PairingEventCreated, Role
+from node.cli.output import Output
+from node.cli.status import text_of
+from tests.firefly.runtime.probe import ProbeServer
+from tests.node.family import LISTEN, joined, meet, until
 
 
 @dataclass
@@ -55,3 +63,122 @@ async def test_devices_of_two_people_reach_each_other_by_a_hub(tmp_path: Path) -
         counters = (await here.hub.node.node_status()).counters
         assert counters["crossed"] > 6
         assert not counters.get("crossing_refused")
+
+
+async def test_nobody_from_another_namespace_may_do_anything(tmp_path: Path) -> None:
+    """An echo shows that a device is on; nothing else is answered, whoever asks."""
+    async with neighbours(tmp_path) as here:
+        for user, owner in ((here.bea, here.phone), (here.hub, here.bea)):
+            node_of = at(user, owner)
+            for call in (
+                node_of.status,
+                node_of.node_status,
+                node_of.processes,
+                node_of.links_list,
+                node_of.records,
+                node_of.metrics,
+                node_of.configuration,
+                node_of.stop,
+                lambda node_of=node_of: node_of.resolve("self"),
+                lambda node_of=node_of, owner=owner: node_of.resources(owner.address),
+                lambda node_of=node_of, owner=owner: node_of.route(owner.address),
+                lambda node_of=node_of: node_of.join("glow-join:x"),
+                lambda node_of=node_of: node_of.links_add(["tcp://127.0.0.1:1"]),
+            ):
+                with pytest.raises(Denied):
+                    await call()
+
+
+async def test_a_hub_knows_who_is_there_and_neither_names_nor_resources(tmp_path: Path) -> None:
+    async with neighbours(tmp_path) as here:
+        await here.bea.serve("secret-name", ProbeServer())
+        inside = here.hub._node
+        assert set(inside.mesh.areas) == {here.ann._node.namespace, here.bea._node.namespace}
+        assert inside.namespace == here.ann._node.namespace
+        for directory in inside.directories.values():
+            assert directory.secret is None
+            assert [(entry.label, entry.contents.resources) for entry in directory.entries()] == [
+                ("", []) for _ in directory.entries()
+            ]
+        status = await here.hub.node.node_status()
+        assert status.serves == [here.bea._node.namespace]
+        assert "serves" in text_of(status, Output(Namespace(json=False, jsonl=False, quiet=False, verbose=False)))
+
+
+async def test_a_hub_is_a_hub_again_after_a_restart(tmp_path: Path) -> None:
+    async with (
+        node.start(tmp_path / "ann", name="ann", listen=LISTEN) as ann,
+        node.start(tmp_path / "bea", name="bea", listen=LISTEN) as bea,
+    ):
+        async with node.start(tmp_path / "hub", listen=LISTEN, found=False) as hub:
+            for person in (ann, bea):
+                await hub.join(await link_for(person, Role.RELAY), "hub")
+            await until(lambda: ann._node.mesh.hub_for(bea.address))
+        async with node.start(tmp_path / "hub", listen=LISTEN, found=False):
+            await until(lambda: ann._node.mesh.hub_for(bea.address))
+            assert await at(ann, bea).echo(b"again") == b"again"
+
+
+async def test_without_the_hub_nothing_leads_there(tmp_path: Path) -> None:
+    async with (
+        node.start(tmp_path / "ann", name="ann", listen=LISTEN) as ann,
+        node.start(tmp_path / "bea", name="bea", listen=LISTEN) as bea,
+    ):
+        with pytest.raises(Unreachable):
+            await at(ann, bea).echo(b"")
+
+
+async def test_a_device_of_one_namespace_can_be_no_member_of_another(tmp_path: Path) -> None:
+    """The invite stays valid, and says how it is done."""
+    async with neighbours(tmp_path) as here:
+        link = await link_for(here.bea, Role.MEMBER)
+        for device in (here.ann, here.phone):
+            with pytest.raises(InviteRefused, match="--role relay"):
+                await device.node.join(link, "x")
+        async with node.start(tmp_path / "new", listen=LISTEN, found=False) as new:
+            await new.join(link, "new")
+            assert (await new.node.node_status()).role == Role.MEMBER
+
+
+async def test_a_device_stays_what_it_is_in_its_own_namespace(tmp_path: Path) -> None:
+    async with neighbours(tmp_path) as here:
+        link = await link_for(here.ann, Role.RELAY)
+        with pytest.raises(InviteRefused, match="belongs to this namespace already"):
+            await here.phone.node.join(link, "x")
+        assert (await here.phone.node.node_status()).role == Role.MEMBER
+
+
+async def test_much_crosses_when_it_is_answered(tmp_path: Path) -> None:
+    """More than a pair may send without answers, and all of it right."""
+    async with neighbours(tmp_path) as here:
+        far = at(here.phone, here.bea)
+        payloads = [bytes([number]) * 65536 for number in range(200)]
+
+        async def ask(payload: bytes) -> None:
+            assert await far.echo(payload) == payload
+
+        async with trio.open_nursery() as nursery:
+            for payload in payloads:
+                nursery.start_soon(ask, payload)
+        counters = (await here.hub.node.node_status()).counters
+        assert counters["crossed_bytes"] > 2 * 65536 * len(payloads)
+
+
+async def test_a_hub_that_goes_costs_nothing_where_there_is_another(tmp_path: Path) -> None:
+    """The session stays the same one: calls under way wait for the other hub."""
+    async with (
+        node.start(tmp_path / "ann", name="ann", listen=LISTEN) as ann,
+        node.start(tmp_path / "bea", name="bea", listen=LISTEN) as bea,
+        node.start(tmp_path / "second", listen=LISTEN, found=False) as second,
+    ):
+        async with node.start(tmp_path / "first", listen=LISTEN, found=False) as first:
+            for hub in (first, second):
+                for person in (ann, bea):
+                    await hub.join(await link_for(person, Role.RELAY), "hub")
+                    await meet(person, hub)
+            assert await at(ann, bea).echo(b"before") == b"before"
+            session = ann._node.peers.sessions.find(bea.address)
+        for number in range(20):
+            assert await at(ann, bea).echo(bytes([number])) == bytes([number])
+        assert ann._node.peers.sessions.find(bea.address) is session
+        assert ann._node.mesh.hub_for(bea.address) == second.address
