@@ -235,12 +235,16 @@ class Mesh:
         return table.members.get(hub) if hub is not None else None
 
     def hub_for(self, destination: bytes, arrival: Hashable = None) -> bytes | None:
-        """The hub that takes packets to an address without a certificate; None if there is none, or if it has one."""
+        """Another hub, which takes packets to an address that has no certificate; None if there is none.
+
+        What this node can take across itself goes to no other hub.
+        """
         table = self._tables[arrival]
         if table.hub is None and not table.attached:
             return None
         namespaces = self.areas if arrival is None else self._links[arrival].namespaces
-        if any(self._roster.lists(namespace, destination) for namespace in namespaces):
+        known = any(self._roster.lists(space, destination) for space in namespaces)
+        if known or (destination in self._crossings and not self._served.isdisjoint(namespaces)):
             return None
         return table.attached.get(destination, table.hub)
 

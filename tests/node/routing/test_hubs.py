@@ -181,3 +181,29 @@ def test_a_link_that_is_certified_for_nothing_leads_nowhere(arrival: bool) -> No
     assert hub.next_hop(network.hosts[1].address, link) is None
     assert hub.across(network.hosts[1].address, link if arrival else None) is None
     assert stranger.mesh.next_hop(network.hosts[1].address) is None
+
+
+def test_a_hub_crosses_itself_what_another_hub_names_as_attached() -> None:
+    """Else the packet would come back to it: found on a random graph."""
+    network = two_homes()
+    network.add(6, [HOME, WORK])
+    network.add(7, [WORK])
+    for one, two, namespaces in ((3, 6, [HOME, WORK]), (4, 7, [WORK]), (6, 7, [WORK])):
+        network.connect(one, two, 1000 if two != 7 or one == 4 else 9000, namespaces=namespaces)
+    network.serve(6, HOME, WORK)
+    network.run(1.0)
+    assert network.hosts[3].mesh.areas[HOME].records[network.hosts[6].address].attached
+    assert network.walk(1, 7) == [1, 2, 3, 4, 7]
+
+
+def test_a_member_that_is_a_hub_of_others_sends_to_the_hub_of_its_own() -> None:
+    """Host 2 is at home, and a hub of work and away: what comes from home it may not take to work itself."""
+    network = Network()
+    for number, spaces in ((1, [HOME]), (2, [HOME, WORK, AWAY]), (3, [HOME, WORK]), (4, [WORK])):
+        network.add(number, spaces)
+    for one, two, namespaces in ((1, 2, [HOME]), (2, 3, [HOME]), (3, 4, [WORK]), (2, 4, [WORK])):
+        network.connect(one, two, 1000, namespaces=namespaces)
+    network.serve(2, WORK, AWAY)
+    network.serve(3, HOME, WORK)
+    network.run(1.0)
+    assert network.walk(1, 4) == [1, 2, 3, 4]
