@@ -9,14 +9,15 @@ simulator. From the outside in:
     statements  the store, and what a kind of statement has to answer
     linkstate   link-state records as such a kind; record: their wire form; origin: when to send our own
     area        one namespace: records, neighbours, routes; graph: shortest paths as pure functions; neighbour: links
-    tables      which link a packet leaves by, from the routes of several namespaces; and by way of hubs
+    tables      which link a packet leaves by, from the routes of several namespaces; hubs: who connects these
     waypoints   ways round nodes that swallow packets
 
 Liveness and cost of links are measured in `node/liveness.py`; `node/queues.py` says who may send next. The contract is
 docs/concepts/wire.md, sections 1 to 3.
 """
 
-from node.routing.mesh import Crossing, Mesh, MeshEvents, TopologyFlow
+from node.routing.hubs import Crossing
+from node.routing.mesh import Mesh, MeshEvents, TopologyFlow
 from node.routing.record import Record, Relay
 from node.routing.statements import Certifier, Kind, Place, Refusal, Standing, Statement
 

@@ -5,9 +5,8 @@ Sans-I/O: the router's driver reports links, payloads and the time, sends what `
 Source: docs/concepts/wire.md, sections 2 and 3.
 """
 
-from collections.abc import Callable, Hashable, Iterable, Mapping
+from collections.abc import Callable, Collection, Hashable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import NamedTuple
 
 from firefly.address import address_of
 from firefly.detour import Way
@@ -15,11 +14,12 @@ from firefly.keys import NodeKey
 from firefly.packet import CONTROL, TOPOLOGY, pack_header
 from node.routing.area import Area, Routes
 from node.routing.flooding import Flooding, PairHandler
+from node.routing.hubs import Crossing, Hubs, NoHubs
 from node.routing.linkstate import LinkStateRecords
 from node.routing.origin import Origin
-from node.routing.record import ATTACHED, COST_MAX, KIND, NEIGHBOURS, Record, Relay, sign_record
+from node.routing.record import COST_MAX, KIND, NEIGHBOURS, Record, Relay, sign_record
 from node.routing.statements import Certifier, Kind
-from node.routing.tables import Crossings, NoHubs, Roster, Table, make_crossings, make_table
+from node.routing.tables import Roster, Table, make_table
 
 UNMEASURED_COST = 100_000  # µs, of a link until its first measurement
 RELUCTANT_COST = 2**28  # µs: more than any path of willing relays
@@ -54,14 +54,6 @@ class Membership:
     routes: Routes = field(default_factory=dict)
 
 
-class Crossing(NamedTuple):
-    """A way from one namespace into another: the link by which, and both namespaces."""
-
-    link: Hashable
-    source: bytes
-    target: bytes
-
-
 class Mesh:
     """All areas of the node that owns `key`. `random` returns floats in [0, 1); `roster` tells who is a hub."""
 
@@ -87,9 +79,7 @@ class Mesh:
         self._memberships: dict[bytes, Membership] = {}
         self._links: dict[Hashable, _Link] = {}
         self._tables: dict[Hashable, Table] = {None: Table()}
-        self._hubs: Mapping[bytes, frozenset[bytes]] = {}
-        self._served: frozenset[bytes] = frozenset()  # the namespaces in which this node is a hub
-        self._crossings: Crossings = {}
+        self._hubs = Hubs(key.address, self._roster)
         records = LinkStateRecords(key.address, self.areas, certified, self._own_heard, events.restarted)
         self.flooding = Flooding((*kinds, records), ready=events.ready, pair=events.pair)
 
@@ -170,14 +160,11 @@ class Mesh:
 
     def roster_changed(self, now: float) -> None:
         """Certificates came, ended or were revoked: others may be hubs now."""
-        hubs = {namespace: frozenset(self._roster.hubs(namespace)) for namespace in self.areas}
-        if hubs == self._hubs:
+        changed = self._hubs.look(self.areas)
+        if changed is None:
             return
-        self._hubs = hubs
-        served = frozenset(namespace for namespace in hubs if self._key.address in hubs[namespace])
-        for namespace in self._served ^ served:
+        for namespace in changed:
             self._memberships[namespace].origin.touch(now)
-        self._served = served
         self._tell_of_foreigners(now)
         self._rebuild()
 
@@ -235,27 +222,18 @@ class Mesh:
         return table.members.get(hub) if hub is not None else None
 
     def hub_for(self, destination: bytes, arrival: Hashable = None) -> bytes | None:
-        """Another hub, which takes packets to an address that has no certificate; None if there is none.
-
-        What this node can take across itself goes to no other hub.
-        """
-        table = self._tables[arrival]
-        if table.hub is None and not table.attached:
-            return None
-        namespaces = self.areas if arrival is None else self._links[arrival].namespaces
-        known = any(self._roster.lists(space, destination) for space in namespaces)
-        if known or (destination in self._crossings and not self._served.isdisjoint(namespaces)):
-            return None
-        return table.attached.get(destination, table.hub)
+        """Another hub, which takes packets to an address that has no certificate; None if there is none."""
+        return self._hubs.other(destination, self._tables[arrival], self._entitled(arrival))
 
     def across(self, destination: bytes, arrival: Hashable) -> Crossing | None:
         """The way into another namespace, if this node is a hub both there and where the packet comes from."""
-        state = self._links.get(arrival)
-        if state is None or self._relay is Relay.NEVER:
+        if arrival not in self._links or self._relay is Relay.NEVER:
             return None
-        source = min(state.namespaces & self._served, default=None)
-        way = self._crossings.get(destination)
-        return Crossing(way[0], source, way[1]) if source is not None and way is not None else None
+        return self._hubs.cross(destination, self._entitled(arrival))
+
+    def _entitled(self, arrival: Hashable) -> Collection[bytes]:
+        """The namespaces in which packets of a link are looked up; all for those of this node itself."""
+        return self.areas.keys() if arrival is None else self._links[arrival].namespaces
 
     def begin_leg(self, destination: bytes, arrival: Hashable = None, crossed: bool = False) -> Hashable | None:
         """As `next_hop`, for the beginning of a leg of a detour: to a neighbour by the link to it, however costly.
@@ -263,8 +241,7 @@ class Mesh:
         So each edge can be a leg, and there is a detour wherever there is a path.
         """
         if arrival in self._tables:
-            namespaces = self.areas if arrival is None else self._links[arrival].namespaces
-            for namespace in sorted(namespaces):
+            for namespace in sorted(self._entitled(arrival)):
                 neighbour = self.areas[namespace].neighbours.get(destination)
                 if neighbour is not None:
                     return neighbour.link
@@ -323,15 +300,11 @@ class Mesh:
         self.flooding.publish(sign_record(record, self._key), now)
 
     def _foreigners(self, namespace: bytes) -> tuple[bytes, ...]:
-        """The neighbours from other namespaces of a hub, the lowest 256 addresses."""
-        if namespace not in self._served:
-            return ()
-        near = {state.address for state in self._links.values() if state.namespaces & self._served}
-        return tuple(sorted(address for address in near if not self._roster.lists(namespace, address))[:ATTACHED])
+        return self._hubs.foreigners(namespace, [(state.address, state.namespaces) for state in self._links.values()])
 
     def _tell_of_foreigners(self, now: float) -> None:
         """Publishes anew where this node is a hub, if those attached to it are others than before."""
-        for namespace in self._served:
+        for namespace in self._hubs.served:
             own = self.areas[namespace].records.get(self._key.address)
             if own is not None and own.attached != self._foreigners(namespace):
                 self._memberships[namespace].origin.touch(now)
@@ -357,7 +330,7 @@ class Mesh:
                 if state.namespaces not in made:
                     made[state.namespaces] = self._table(state.namespaces)
                 self._tables[link] = made[state.namespaces]
-        self._crossings = make_crossings([self._pair(namespace) for namespace in sorted(self._served)])
+        self._hubs.connect([self._pair(namespace) for namespace in sorted(self._hubs.served)])
         if before != self._tables:
             self._events.changed()
 

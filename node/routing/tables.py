@@ -14,7 +14,6 @@ from typing import Protocol
 from node.routing.area import Area, Routes
 
 Nearest = dict[bytes, tuple[int, bytes, Hashable]]  # address -> distance in µs, namespace or hub, link
-Crossings = dict[bytes, tuple[Hashable, bytes]]  # address -> link, the namespace that it belongs to
 
 
 class Roster(Protocol):
@@ -25,16 +24,6 @@ class Roster(Protocol):
 
     def lists(self, namespace: bytes, address: bytes) -> bool:
         """Whether a node has, or had, a certificate."""
-
-
-class NoHubs:
-    """The roster of a mesh in which nobody connects namespaces."""
-
-    def hubs(self, namespace: bytes) -> Collection[bytes]:
-        return ()
-
-    def lists(self, namespace: bytes, address: bytes) -> bool:
-        return True
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,30 +45,21 @@ def make_table(own: bytes, areas: Iterable[tuple[Area, Routes]], roster: Roster)
     hub: Nearest = {}
     for area, routes in areas:
         for destination, (distance, link) in routes.items():
-            _add(members, destination, distance, area.namespace, link)
+            add_nearest(members, destination, distance, area.namespace, link)
         hubs = roster.hubs(area.namespace)
         for address in hubs:
             if address in routes:
                 distance, link = routes[address]
                 if own not in hubs:
-                    _add(hub, b"", distance, address, link)
+                    add_nearest(hub, b"", distance, address, link)
                 for foreigner in area.records[address].attached:
                     if not roster.lists(area.namespace, foreigner):
-                        _add(attached, foreigner, distance, address, link)
+                        add_nearest(attached, foreigner, distance, address, link)
     by_hub = {foreigner: address for foreigner, (_, address, _) in attached.items()}
     return Table({node: link for node, (_, _, link) in members.items()}, by_hub, hub[b""][1] if hub else None)
 
 
-def make_crossings(areas: Iterable[tuple[Area, Routes]]) -> Crossings:
-    """The ways of a hub into the namespaces that it serves: only to members, so that no packet goes on to a hub."""
-    nearest: Nearest = {}
-    for area, routes in areas:
-        for destination, (distance, link) in routes.items():
-            _add(nearest, destination, distance, area.namespace, link)
-    return {destination: (link, namespace) for destination, (_, namespace, link) in nearest.items()}
-
-
-def _add(nearest: Nearest, destination: bytes, distance: int, tie: bytes, link: Hashable) -> None:
+def add_nearest(nearest: Nearest, destination: bytes, distance: int, tie: bytes, link: Hashable) -> None:
     known = nearest.get(destination)
     if known is None or (distance, tie) < known[:2]:
         nearest[destination] = (distance, tie, link)
