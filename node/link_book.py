@@ -11,16 +11,27 @@ from firefly.address import address_of
 from firefly.errors import Denied, InvalidArgument, NoSuchResource
 from firefly.interfaces import core
 from node.links import SHAREABLE, LinkError, scheme_of, transport
+from node.links.link import Link
 from node.links.standing import Row, Standing
 from node.node import Node
+from node.routing import Admitted
 from node.store import Store
 
 MAX_LINKS, MAX_URLS = 256, 16
 """Standing links of a node, and addresses of one of them."""
 UNCERTIFIED = "the neighbour has shown no certificate yet"
+ADMITTED: dict[Admitted | None, str] = {
+    Admitted.NODE: "of another namespace; this node is a hub for it",
+    Admitted.HUB: "a hub of others, which this node uses",
+}
 FIRST_ATTEMPT = 8.0
 """Seconds that the answer to a new link waits for what becomes of it."""
 Change = Callable[[Sequence[Row]], list[Row]]
+
+
+def standing_of(link: Link) -> str:
+    """What a neighbour is if it has shown no certificate; empty if it has."""
+    return "" if link.certified else ADMITTED.get(link.admitted, UNCERTIFIED)
 
 
 class LinkBook:
@@ -77,7 +88,7 @@ class LinkBook:
             peer="" if address is None else self._name_of(address),
             address=address,
             state=standing.state,
-            reason=standing.reason or ("" if link is None or link.certified else UNCERTIFIED),
+            reason=standing.reason or ("" if link is None else standing_of(link)),
             hint=standing.hint,
             url="" if link is None else link.url,
             kind="" if link is None else link.kind,

@@ -17,6 +17,7 @@ from firefly.client import Glow
 from firefly.interfaces.core import LogLevel
 from firefly.keys import NodeKey
 from firefly.runtime import Caller, Workers
+from node.admission import Admission
 from node.certificates import ADMIN, MEMBER, CertificateBook, certify
 from node.directory import Contents, Directory, DirectoryKind, NameKind, NamespaceKey, Resource, directory_statement
 from node.home import Home
@@ -108,6 +109,7 @@ class Node:
         self.ways = Ways(self._known_nodes, self._way, self.name_of, self._way_changed)
         nursery.start_soon(self.ways.run)
         self.willingness = Willingness(self)
+        self.admission = Admission(self._listed, self._certificates_changed)
         self.glow = Glow(self.peers, key.address, key.public)
 
     # --- the namespace
@@ -220,15 +222,24 @@ class Node:
     def link_up(self, link: Link) -> None:
         now = trio.current_time()
         self.timer.timed.add(link)
-        namespaces = self.book.shared(self.key.public, link.peer_key)
-        link.certified = bool(namespaces)
         link.liveness.idle = self.willingness.idle
-        self.mesh.link_up(link, link.peer_key, namespaces, now)
-        self._introduce(link, namespaces)
+        self.mesh.link_up(link, link.peer_key, (), now)
+        self._introduce(link, self._certify(link, now))
         self._announce(link)
         self.timer.arm(self.mesh)
         self.timer.arm(link)
         self.router.flush()
+
+    def _certify(self, link: Link, now: float) -> list[bytes]:
+        """Judges anew what a neighbour may do; the namespaces that are shared with it."""
+        namespaces = self.book.shared(self.key.public, link.peer_key)
+        before, link.certified = link.admitted, bool(namespaces)
+        link.admitted = self.admission.judge(link, self.router.links)
+        self.mesh.link_certified(link, namespaces, now)
+        self.mesh.link_admitted(link, link.admitted, now)
+        if before is not None and link.admitted is None and not namespaces:
+            link.close("this node is not, or has not, a hub for the other one any more")
+        return namespaces
 
     def link_down(self, link: Link) -> None:
         now = trio.current_time()
@@ -281,6 +292,10 @@ class Node:
         why = f": {self.willingness.why}" if self.willingness.why else ""
         self.log.add(LogLevel.INFO, NODE, "routes", f"this node relays {RELAYS[relay]}{why}", {})
 
+    def _listed(self, address: bytes) -> bool:
+        """Whether a node has, or had, a certificate of a namespace that this one is in."""
+        return any(self.book.lists(namespace, address) for namespace in self.book.namespaces)
+
     # --- what the parts tell
 
     def _topology_ready(self, link: Any) -> None:
@@ -319,9 +334,7 @@ class Node:
     def _certificates_changed(self) -> None:
         now = trio.current_time()
         for link in list(self.router.links):
-            namespaces = self.book.shared(self.key.public, link.peer_key)
-            link.certified = bool(namespaces)
-            self.mesh.link_certified(link, namespaces, now)
+            namespaces = self._certify(link, now)
             if namespaces:
                 self._introduce(link, namespaces)
                 self._announce(link)

@@ -23,7 +23,7 @@ from node.directory import Directory, Entry, Resource
 from node.doorkeeper import Doorkeeper
 from node.host import ProcessHost
 from node.introductions import Introductions
-from node.link_book import UNCERTIFIED, LinkBook
+from node.link_book import LinkBook, standing_of
 from node.links import kind_of
 from node.metrics import collect
 from node.node import Node, platform_name
@@ -177,12 +177,13 @@ class NodeProcess(core.NodeServer):
                 kind=link.kind,
                 url=link.url,
                 state="up",
-                reason="" if link.certified else UNCERTIFIED,
+                reason=standing_of(link),
                 round_trip=link.liveness.rtt,
                 since=datetime.now(UTC) - timedelta(seconds=now - link.since),
                 sent=link.sent_bytes,
                 received=link.received_bytes,
                 certified=link.certified,
+                admitted=link.admitted is not None,
             )
             for link in node.router.links
         ]

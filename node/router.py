@@ -33,7 +33,7 @@ from firefly.packet import (
 from firefly.sessions import PacketFlow
 from node.accounts import Accounts
 from node.queues import LinkQueue
-from node.routing import Crossing
+from node.routing import Admitted, Crossing
 
 UNREACHABLE_PER_SECOND = 100
 """Answers to packets that cannot go on, per arrival link."""
@@ -47,6 +47,7 @@ class Link(Protocol):
     peer_key: bytes
     peer_address: bytes
     certified: bool
+    admitted: Admitted | None
     queue: LinkQueue
 
     def receive_probe(self, payload: bytes, now: float) -> None: ...
@@ -165,7 +166,7 @@ class Router:
         while offset < size:
             if size - offset < HEADER_SIZE:
                 raise BadPacket("a bundle ends in the middle of a header")
-            first, hops, priority, _, length, destination, _ = HEADER.unpack_from(bundle, offset)
+            first, hops, priority, _, length, destination, source = HEADER.unpack_from(bundle, offset)
             end = offset + HEADER_SIZE + length
             if first >> 4 != VERSION or length > MAX_PAYLOAD or end > size:
                 raise BadPacket("a packet of another version, or longer than its bundle")
@@ -174,7 +175,7 @@ class Router:
             offset = end
             if kind in (TOPOLOGY, PROBE):
                 self._control(link, kind, priority, packet, now)
-            elif not link.certified:
+            elif not link.certified and not self._admits(link, source, destination):
                 self.counters["uncertified"] += 1
             elif destination == self.address:
                 self._deliver(link, kind, packet, now)
@@ -182,6 +183,12 @@ class Router:
                 self._unreachable(link, UnreachableReason.HOP_LIMIT, packet, now)
             else:
                 self._forward(packet[:1] + bytes((hops - 1,)) + packet[2:], link)
+
+    def _admits(self, link: Link, source: bytes, destination: bytes) -> bool:
+        """Whether a packet of a neighbour without a certificate is taken: a node speaks for itself, a hub to us."""
+        if link.admitted is Admitted.NODE:
+            return source == link.peer_address
+        return link.admitted is Admitted.HUB and destination == self.address
 
     def _control(self, link: Link, kind: int, priority: int, packet: bytes, now: float) -> None:
         if priority != CONTROL:

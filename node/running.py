@@ -20,6 +20,8 @@ from node.configuration.live import Configuration
 from node.configuration.settings import (
     DEFAULT,
     FILE,
+    HUB_ADMITS,
+    HUB_USES,
     INVITE_LIFETIME,
     LINK_RETRY,
     LISTEN,
@@ -173,6 +175,8 @@ def _follow(
     configuration.follow(LINK_RETRY, partial(setattr, node.links.standing, "longest_pause"))
     configuration.follow(PROCESS_START, partial(setattr, host, "start_time"))
     configuration.follow(RELAY, node.willingness.set)
+    configuration.follow(HUB_ADMITS, node.admission.set_policy)
+    configuration.follow(HUB_USES, node.admission.set_hubs)
     configuration.follow(PROGRAM_LIMIT, partial(setattr, programs, "total_tokens"))
 
 

@@ -242,7 +242,7 @@ def time_until(moment: datetime) -> str:
 
 
 def link_state(link: LinkStatus) -> State:
-    if link.state == LinkState.UP.value and not link.certified:
+    if link.state == LinkState.UP.value and not link.certified and not link.admitted:
         return LinkState.UNCERTIFIED
     return next((state for state in LinkState if state.value == link.state), Unknown.STATE)
 

@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
+from firefly.address import format_address, parse_address
 from firefly.durations import format_duration, parse_duration
 from firefly.errors import GlowError
 
@@ -118,6 +119,28 @@ class Addresses(Kind[tuple[str, ...]]):
 
     def plain(self, value: tuple[str, ...]) -> Plain:
         return list(value)
+
+    def typed(self, text: str) -> object:
+        return [] if text == NOWHERE else text.replace(",", " ").split() or [text]
+
+
+@dataclass(frozen=True)
+class Nodes(Kind[tuple[bytes, ...]]):
+    """Addresses of nodes."""
+
+    most: int
+
+    @property
+    def what(self) -> str:
+        return f"an array of at most {self.most} whole addresses of nodes, as `glow status` shows them; [] is none"
+
+    def check(self, raw: object) -> tuple[bytes, ...]:
+        if not isinstance(raw, list) or len(raw) > self.most or not all(isinstance(text, str) for text in raw):
+            raise ValueError
+        return tuple(parse_address(text) for text in raw)
+
+    def plain(self, value: tuple[bytes, ...]) -> Plain:
+        return [format_address(address) for address in value]
 
     def typed(self, text: str) -> object:
         return [] if text == NOWHERE else text.replace(",", " ").split() or [text]

@@ -14,7 +14,7 @@ from difflib import get_close_matches
 from typing import Any, Generic, TypeVar
 
 from node.configuration.errors import BadConfiguration
-from node.configuration.kinds import Addresses, Choice, Duration, Kind, Whole
+from node.configuration.kinds import Addresses, Choice, Duration, Kind, Nodes, Whole
 
 T = TypeVar("T")
 AT_ONCE, AT_RESTART = "at once", "at a restart"
@@ -101,9 +101,33 @@ RELAY = Setting(
     "whether packets of others go over this node: always, when-needed (only where nothing else can) or never; auto is "
     "when-needed on battery or a metered network, else always",
 )
+HUB_ADMITS = Setting(
+    "hub.admits",
+    Choice(("mine", "open")),
+    "mine",
+    "for whom this node is a hub: mine, the namespaces that have invited it as a relay; open, also any node that links "
+    "to it, for packets of its own",
+)
+HUB_USES = Setting(
+    "hub.uses",
+    Nodes(16),
+    (),
+    "hubs outside of this node's namespace that it uses: what is for nodes of other namespaces goes to these. Each "
+    "needs a link: glow link add",
+)
 SETTINGS: dict[str, Setting[Any]] = {
     setting.key: setting
-    for setting in (LISTEN, LOG_LEVEL, INVITE_LIFETIME, LINK_RETRY, PROCESS_START, PROGRAM_LIMIT, RELAY)
+    for setting in (
+        LISTEN,
+        LOG_LEVEL,
+        INVITE_LIFETIME,
+        LINK_RETRY,
+        PROCESS_START,
+        PROGRAM_LIMIT,
+        RELAY,
+        HUB_ADMITS,
+        HUB_USES,
+    )
 }
 Values = dict[str, Any]
 """Checked values by key: what a file sets."""

@@ -22,6 +22,7 @@ from node.links.connection import Connection, StreamFrames
 from node.liveness import Liveness
 from node.queues import LinkQueue
 from node.router import Router
+from node.routing import Admitted
 
 log = logging.getLogger("node")
 HANDSHAKE_TIME = 5.0
@@ -54,6 +55,7 @@ class Link:
         self.peer_instance: bytes = handshake.peer_instance
         self.hash: bytes = handshake.hash
         self.certified = False
+        self.admitted: Admitted | None = None
         self.introduced: set[bytes] = set()  # namespaces whose certificates of ours the neighbour was shown
         self.announced = False
         self.up, self.down = trio.Event(), trio.Event()

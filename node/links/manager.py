@@ -203,7 +203,7 @@ class LinkManager:
         await trio.sleep(UNCERTIFIED_TIME)
         if not link.certified and link in self.pairing:
             await trio.sleep(PAIRING_TIME)
-        if not link.certified:
+        if not link.certified and link.admitted is None:
             link.close(
                 "the neighbour showed no certificate of a namespace that this node is in",
                 "`glow invite` here, then `glow join` there, makes it one of your devices",

@@ -16,12 +16,13 @@ Liveness and cost of links are measured in `node/liveness.py`; `node/queues.py` 
 docs/concepts/wire.md, sections 1 to 3.
 """
 
-from node.routing.hubs import Crossing
+from node.routing.hubs import Admitted, Crossing
 from node.routing.mesh import Mesh, MeshEvents, TopologyFlow
 from node.routing.record import Record, Relay
 from node.routing.statements import Certifier, Kind, Place, Refusal, Standing, Statement
 
 __all__ = [
+    "Admitted",
     "Certifier",
     "Crossing",
     "Kind",

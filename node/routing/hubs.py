@@ -6,6 +6,7 @@ Source: docs/concepts/wire.md, section 3.
 from __future__ import annotations
 
 from collections.abc import Collection, Hashable, Iterable, Mapping
+from enum import Enum, auto
 from typing import NamedTuple
 
 from node.routing.area import Area, Routes
@@ -23,8 +24,15 @@ class NoHubs:
         return True
 
 
+class Admitted(Enum):
+    """What a neighbour without a certificate is to this node."""
+
+    NODE = auto()  # this node is its hub
+    HUB = auto()  # it is a hub that this node uses
+
+
 class Crossing(NamedTuple):
-    """A way from one namespace into another: the link by which, and both namespaces."""
+    """A way from one namespace into another: the link by which, and both. An admitted node's address is its own."""
 
     link: Hashable
     source: bytes
@@ -32,10 +40,16 @@ class Crossing(NamedTuple):
 
 
 class Hubs:
-    """The hubs of all areas of the node `own`. `served`: the namespaces in which it is one itself."""
+    """The hubs of all areas of the node `own`.
+
+    `served`: the namespaces in which it is one itself. By address, with the links to them, `admitted`: nodes of others
+    that it serves, and `used`: hubs of others that it uses.
+    """
 
     def __init__(self, own: bytes, roster: Roster) -> None:
         self.served: frozenset[bytes] = frozenset()
+        self.admitted: dict[bytes, Hashable] = {}
+        self.used: dict[bytes, Hashable] = {}
         self._own = own
         self._roster = roster
         self._known: Mapping[bytes, frozenset[bytes]] = {}
@@ -56,11 +70,19 @@ class Hubs:
         for area, routes in areas:
             for destination, (distance, link) in routes.items():
                 add_nearest(nearest, destination, distance, area.namespace, link)
-        self._ways = {node: (link, namespace) for node, (_, namespace, link) in nearest.items()}
+        self._ways = {address: (link, address) for address, link in self.admitted.items()}
+        self._ways |= {node: (link, namespace) for node, (_, namespace, link) in nearest.items()}
+
+    def with_neighbours(self, table: Table) -> Table:
+        """The table for packets of this node itself, with those neighbours in it that are in no namespace of it."""
+        if not self.admitted and not self.used:
+            return table
+        members = {**self.admitted, **self.used, **table.members}
+        return Table(members, table.attached, table.hub or min(self.used, default=None))
 
     def cross(self, destination: bytes, namespaces: Collection[bytes]) -> Crossing | None:
         """The way of what came from these namespaces into another, if this node is a hub in both."""
-        source = min(self.served.intersection(namespaces), default=None)
+        source = min((space for space in namespaces if space in self.served or space in self.admitted), default=None)
         way = self._ways.get(destination)
         return Crossing(way[0], source, way[1]) if source is not None and way is not None else None
 
@@ -79,5 +101,7 @@ class Hubs:
         """Which neighbours, each with the namespaces of its link, the record for a namespace names: the lowest 256."""
         if namespace not in self.served:
             return ()
-        attached = {address for address, namespaces in near if not self.served.isdisjoint(namespaces)}
+        attached = {address for address, namespaces in near if not self.served.isdisjoint(namespaces)} | {
+            *self.admitted
+        }
         return tuple(sorted(address for address in attached if not self._roster.lists(namespace, address))[:ATTACHED])

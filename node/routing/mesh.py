@@ -14,7 +14,7 @@ from firefly.keys import NodeKey
 from firefly.packet import CONTROL, TOPOLOGY, pack_header
 from node.routing.area import Area, Routes
 from node.routing.flooding import Flooding, PairHandler
-from node.routing.hubs import Crossing, Hubs, NoHubs
+from node.routing.hubs import Admitted, Crossing, Hubs, NoHubs
 from node.routing.linkstate import LinkStateRecords
 from node.routing.origin import Origin
 from node.routing.record import COST_MAX, KIND, NEIGHBOURS, Record, Relay, sign_record
@@ -43,6 +43,7 @@ class _Link:
     address: bytes
     cost: int | None  # µs; None until measured
     namespaces: frozenset[bytes] = frozenset()
+    admitted: Admitted | None = None
 
 
 @dataclass(slots=True)
@@ -131,7 +132,24 @@ class Mesh:
             membership.origin.costs_moved(membership.area.costs(), now)
         if state.namespaces:
             self._tell_of_foreigners(now)
+        if state.admitted is not None:
+            self._admissions_changed(now)
         self._update(now, moved=bool(state.namespaces))
+
+    def link_admitted(self, link: Hashable, admitted: Admitted | None, now: float) -> None:
+        """What a neighbour without a certificate is to this node; None: nothing any more."""
+        state = self._links[link]
+        if state.admitted is admitted:
+            return
+        state.admitted = admitted
+        self._admissions_changed(now)
+
+    def _admissions_changed(self, now: float) -> None:
+        links = [(state.admitted, state.address, link) for link, state in self._links.items()]
+        self._hubs.admitted = {address: link for admitted, address, link in links if admitted is Admitted.NODE}
+        self._hubs.used = {address: link for admitted, address, link in links if admitted is Admitted.HUB}
+        self._tell_of_foreigners(now)
+        self._rebuild()
 
     def cost(self, link: Hashable, value: int, now: float) -> None:
         """What a link costs now in µs: its quantized minimum RTT plus the penalty of its kind."""
@@ -232,8 +250,14 @@ class Mesh:
         return self._hubs.cross(destination, self._entitled(arrival))
 
     def _entitled(self, arrival: Hashable) -> Collection[bytes]:
-        """The namespaces in which packets of a link are looked up; all for those of this node itself."""
-        return self.areas.keys() if arrival is None else self._links[arrival].namespaces
+        """The namespaces in which packets of a link are looked up; all for those of this node itself.
+
+        An admitted node stands for itself.
+        """
+        if arrival is None:
+            return self.areas.keys()
+        state = self._links[arrival]
+        return (state.address,) if state.admitted is Admitted.NODE else state.namespaces
 
     def begin_leg(self, destination: bytes, arrival: Hashable = None, crossed: bool = False) -> Hashable | None:
         """As `next_hop`, for the beginning of a leg of a detour: to a neighbour by the link to it, however costly.
@@ -324,7 +348,7 @@ class Mesh:
             membership.routes = membership.area.routes()
         before = self._tables
         made = {frozenset(self.areas): self._table(frozenset(self.areas))}
-        self._tables = {None: made[frozenset(self.areas)]}
+        self._tables = {None: self._hubs.with_neighbours(made[frozenset(self.areas)])}
         for link, state in self._links.items():
             if state.namespaces and self._relay is not Relay.NEVER:
                 if state.namespaces not in made:

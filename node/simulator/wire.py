@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from firefly.packet import PROBE, TOPOLOGY
 from node.liveness import Liveness
 from node.queues import LinkQueue
+from node.routing import Admitted
 
 if TYPE_CHECKING:
     from node.simulator.device import Device
@@ -56,6 +57,7 @@ class End:
         self.peer_key = peer.key.public
         self.peer_address = peer.key.address
         self.certified = True
+        self.admitted: Admitted | None = None
         self.up = True
         self.queue = LinkQueue(self)
         self.sent: Counter[int] = Counter()

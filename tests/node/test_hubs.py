@@ -12,6 +12,7 @@ import pytest
 import trio
 
 import node
+from firefly.address import format_address
 from firefly.errors import Denied, Unreachable
 from firefly.interfaces.core import InviteRefused, Node, PairingEventCreated, Role
 from node.cli.output import Output
@@ -182,3 +183,47 @@ async def test_a_hub_that_goes_costs_nothing_where_there_is_another(tmp_path: Pa
             assert await at(ann, bea).echo(bytes([number])) == bytes([number])
         assert ann._node.peers.sessions.find(bea.address) is session
         assert ann._node.mesh.hub_for(bea.address) == second.address
+
+
+@asynccontextmanager
+async def stranger(folder: Path, hub: node.RunningNode, name: str) -> AsyncIterator[node.RunningNode]:
+    """A node of a namespace of its own, which uses the hub of others."""
+    async with node.start(folder / name, name=name, listen=LISTEN) as glow:
+        await glow.node.configure("hub.uses", f'["{format_address(hub.address)}"]')
+        await glow.node.links_add([hub.listening[0]])
+        yield glow
+
+
+async def test_an_open_hub_serves_nodes_of_namespaces_that_it_is_not_in(tmp_path: Path) -> None:
+    """Each with those that it serves as a relay, with each other, and nothing of what is behind them."""
+    async with neighbours(tmp_path) as here:
+        await here.hub.node.configure("hub.admits", "open")
+        async with stranger(tmp_path, here.hub, "cem") as cem, stranger(tmp_path, here.hub, "dan") as dan:
+            await until(lambda: here.phone._node.mesh.hub_for(dan.address) == here.hub.address)
+            for user, owner in ((cem, here.phone), (here.phone, dan), (cem, dan), (cem, here.hub), (here.hub, dan)):
+                assert await at(user, owner).echo(b"by an open hub") == b"by an open hub"
+            [link] = (await cem.node.node_status()).links
+            assert (link.certified, link.admitted, "hub of others" in link.reason) == (False, True, True)
+            with pytest.raises(Denied):
+                await at(cem, here.phone).node_status()
+
+
+async def test_a_hub_that_is_open_no_more_ends_those_links(tmp_path: Path) -> None:
+    async with neighbours(tmp_path) as here:
+        await here.hub.node.configure("hub.admits", "open")
+        async with stranger(tmp_path, here.hub, "cem") as cem:
+            assert await at(cem, here.bea).echo(b"1") == b"1"
+            await here.hub.node.configure("hub.admits", "mine")
+            await until(lambda: not any(link.admitted for link in here.hub._node.router.links))
+            assert (await here.hub.node.node_status()).counters["crossed"]
+            assert not any(link.peer_address == cem.address and link.certified for link in here.hub._node.router.links)
+
+
+async def test_a_hub_that_is_not_open_serves_no_stranger(tmp_path: Path) -> None:
+    async with neighbours(tmp_path) as here, stranger(tmp_path, here.hub, "cem") as cem:
+        counters = here.hub._node.router.counters
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(at(cem, here.bea).echo, b"1")
+            await until(lambda: counters["uncertified"])
+            nursery.cancel_scope.cancel()
+        assert not counters["crossed"]

@@ -29,7 +29,7 @@ from firefly.packet import (
 from node.accounts import UNANSWERED
 from node.queues import LinkQueue
 from node.router import UNREACHABLE_PER_SECOND, Router
-from node.routing import Crossing
+from node.routing import Admitted, Crossing
 
 OWN, NEAR, FAR, NOWHERE = (bytes([number]) * 16 for number in range(1, 5))
 BUDGET = 1 << 20
@@ -42,6 +42,7 @@ class FakeLink:
         self.peer_key = peer * 2
         self.peer_address = peer
         self.certified = certified
+        self.admitted: Admitted | None = None
         self.queue = LinkQueue(self)
         self.probes: list[bytes] = []
         self.kicks: list[bool] = []
@@ -218,6 +219,23 @@ def test_an_uncertified_neighbour_may_say_control_and_nothing_else(world: World)
     world.take(packet(OWN), packet(FAR), packet(OWN, b"t", TOPOLOGY, CONTROL))
     assert (world.arrived, world.far.sent(), world.topology) == ([], [], [b"t"])
     assert world.router.counters["uncertified"] == 2
+
+
+def test_a_node_that_uses_this_hub_speaks_in_its_own_name_alone(world: World) -> None:
+    world.near.certified, world.near.admitted = False, Admitted.NODE
+    own = packet(FAR)
+    spoofed = own[:24] + NOWHERE + own[40:]
+    world.take(own, spoofed, spoofed[:8] + OWN + spoofed[24:])
+    assert len(world.far.sent()) == 1
+    assert world.router.counters["uncertified"] == 2
+
+
+def test_a_hub_in_use_speaks_to_this_node_alone(world: World) -> None:
+    world.near.certified, world.near.admitted = False, Admitted.HUB
+    to_own = packet(OWN)
+    world.take(packet(FAR), to_own[:24] + NOWHERE + to_own[40:])
+    assert not world.far.sent()
+    assert len(world.arrived) == 1
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from firefly.address import format_address, parse_address
 from node.configuration.errors import BadConfiguration
 from node.configuration.settings import (
     AT_ONCE,
@@ -22,6 +23,8 @@ from node.configuration.settings import (
     find,
     given,
 )
+
+ADDRESS = format_address(bytes(range(16)))
 
 
 def test_a_flag_stands_above_the_environment_that_above_the_file_and_that_above_the_default() -> None:
@@ -71,6 +74,9 @@ def test_every_setting_is_complete(setting: Any) -> None:
         ("listen", "[]", ()),
         ("listen", "tcp://a:1, tcp://b:2", ("tcp://a:1", "tcp://b:2")),
         ("listen", '["tcp://a:1","tcp://b:2"]', ("tcp://a:1", "tcp://b:2")),
+        ("hub.uses", "none", ()),
+        ("hub.uses", ADDRESS, (parse_address(ADDRESS),)),
+        ("hub.uses", f"{ADDRESS}, {ADDRESS}", (parse_address(ADDRESS),) * 2),
     ],
 )
 def test_what_a_person_types(key: str, text: str, value: object) -> None:
@@ -107,6 +113,12 @@ def test_what_a_person_types(key: str, text: str, value: object) -> None:
         ("listen", "tcp://" + "a" * 400 + ":1"),
         ("listen", "tcp://a:1 " * 17),
         ("listen", "[" * 4000),
+        ("hub.uses", "nas"),
+        ("hub.uses", ADDRESS[:-1]),
+        ("hub.uses", f"{ADDRESS} " * 17),
+        ("hub.uses", "[1]"),
+        ("hub.uses", "true"),
+        ("hub.admits", "everybody"),
     ],
 )
 def test_what_does_not_fit_is_a_typed_error(key: str, text: str) -> None:
