@@ -241,6 +241,7 @@ def devices(work: Path) -> Iterator[tuple[Device, Device, Device]]:
 
 def main() -> int:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # also as `make demo &`: its commands end by Ctrl-C
     check = Checks()
     with tempfile.TemporaryDirectory(prefix="glow-demo-") as name:
         work = Path(name)
