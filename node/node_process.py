@@ -5,13 +5,10 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import AsyncIterator, Callable
-from datetime import UTC, datetime, timedelta
-from importlib.metadata import PackageNotFoundError, version
+from datetime import UTC, datetime
 from typing import Any
 
-import trio
-
-from firefly.address import address_of, parse_address
+from firefly.address import parse_address
 from firefly.errors import Denied, InvalidArgument, NoSuchResource, Unreachable
 from firefly.interfaces import core
 from firefly.runtime import Caller, current_call
@@ -19,25 +16,18 @@ from node.certificates import ADMIN, MEMBER
 from node.configuration.answers import Answers, local_user
 from node.configuration.history import Author
 from node.configuration.live import Configuration
-from node.directory import Directory, Entry, Resource
+from node.directory import Directory, Resource
 from node.doorkeeper import Doorkeeper
 from node.host import ProcessHost
 from node.introductions import Introductions
-from node.link_book import LinkBook, standing_of
-from node.links import kind_of
+from node.link_book import LinkBook
 from node.metrics import collect
-from node.node import Node, platform_name
+from node.node import Node
 from node.pairing import Invite, InviteRefusedError
-from node.topology import RELAYING, Topology
+from node.status import entries_of, status_of
+from node.topology import Topology
 
 SELF = "self"
-
-
-def glow_version() -> str:
-    try:
-        return version("glow")
-    except PackageNotFoundError:
-        return "unknown"
 
 
 UNKNOWN_KEY = bytes(32)
@@ -60,8 +50,8 @@ class NodeProcess(core.NodeServer):
         self._processes = processes
         self._doorkeeper = doorkeeper
         self._stop = stop
-        self._link_book = LinkBook(node, self._name)
-        self._topology = Topology(node, self._name)
+        self._link_book = LinkBook(node, node.name_of)
+        self._topology = Topology(node, node.name_of)
         self._introductions = Introductions(node.peers.host, node.caller_of, node.start_soon)
 
     # --- looking
@@ -83,128 +73,7 @@ class NodeProcess(core.NodeServer):
 
     def node_status(self) -> core.NodeStatus:
         self._members_only()
-        node = self._node
-        router = node.router.counters + node.peers.counters + node.mesh.flooding.counters
-        return core.NodeStatus(
-            name=node.label,
-            address=node.address,
-            key=node.key.public,
-            namespace=node.namespace or bytes(32),
-            role=core.Role(node.role),
-            version=glow_version(),
-            platform=platform_name(),
-            home=str(node.home.path),
-            started=node.started,
-            listening=node.listening,
-            nodes=[self._summary(entry) for entry in self._entries()],
-            links=self._links(),
-            counters=dict(router),
-            lapsed=self._lapsed(),
-            relaying=RELAYING[node.willingness.relay],
-            relaying_why=node.willingness.why,
-            serves=[namespace for namespace in node.mesh.areas if namespace != node.namespace],
-        )
-
-    def _entries(self) -> list[Entry]:
-        directory = self._node.directory
-        return directory.entries() if directory is not None else []
-
-    def _summary(self, entry: Entry) -> core.NodeSummary:
-        how, hops, reason = self._reach(entry.address)
-        return core.NodeSummary(
-            name=entry.label,
-            address=entry.address,
-            key=entry.key,
-            role=core.Role(self._node.caller_of(entry.key).role),
-            reachable=how != "unreachable",
-            how=how,
-            hops=hops,
-            reason=reason,
-            platform=entry.contents.platform,
-            expires=self._expires(entry.key),
-            clash=self._node.directory is not None and self._node.directory.clashing(entry.key),
-        )
-
-    def _expires(self, key: bytes) -> datetime | None:
-        held = self._node.book.find(self._node.namespace or b"", key)
-        return datetime.fromtimestamp(held.certificate.expires, UTC) if held is not None else None
-
-    def _lapsed(self) -> list[core.NodeSummary]:
-        directory = self._node.directory
-        if directory is None:
-            return []
-        return [
-            core.NodeSummary(
-                name=directory.given_label(certificate.key),
-                address=address_of(certificate.key),
-                key=certificate.key,
-                role=core.Role(certificate.role),
-                reachable=False,
-                how="unreachable",
-                hops=0,
-                reason="its certificate has ended",
-                platform="",
-                expires=datetime.fromtimestamp(certificate.expires, UTC),
-            )
-            for certificate in self._node.book.lapsed(directory.namespace)
-        ]
-
-    def _reach(self, address: bytes) -> tuple[str, int, str]:
-        """(how, hops, why) a node is reached."""
-        node = self._node
-        if address == node.address:
-            return "this node", 0, ""
-        path = node.mesh.path(address)
-        link: Any = node.mesh.next_hop(address, None)
-        if not path or link is None:
-            heard = any(address in area.records for area in node.mesh.areas.values())
-            off = "it is off, or nothing that is on is linked to it"
-            return "unreachable", 0, f"no path leads there: {'it was on lately, and lost its links' if heard else off}"
-        if len(path) == 1:
-            return f"direct {link.kind}", 1, f"linked at {link.url}"
-        names = [self._name(hop) for hop in path[:-1]]
-        return f"via {' and '.join(names)}", len(path), "no link leads there directly"
-
-    def _name(self, address: bytes) -> str:
-        return self._node.name_of(address)
-
-    def _links(self) -> list[core.LinkStatus]:
-        node, now = self._node, trio.current_time()
-        found = [
-            core.LinkStatus(
-                peer=self._name(link.peer_address),
-                address=link.peer_address,
-                kind=link.kind,
-                url=link.url,
-                state="up",
-                reason=standing_of(link),
-                round_trip=link.liveness.rtt,
-                since=datetime.now(UTC) - timedelta(seconds=now - link.since),
-                sent=link.sent_bytes,
-                received=link.received_bytes,
-                certified=link.certified,
-                admitted=link.admitted is not None,
-            )
-            for link in node.router.links
-        ]
-        return found + [
-            core.LinkStatus(
-                peer=self._name(address_of(standing.expected)) if standing.expected else "",
-                address=address_of(standing.expected) if standing.expected else None,
-                kind=" ".join(dict.fromkeys(map(kind_of, standing.urls))),
-                url=" ".join(standing.urls),
-                state=standing.state,
-                reason=standing.reason,
-                hint=standing.hint,
-                round_trip=None,
-                since=None,
-                sent=0,
-                received=0,
-                retry=_in_future(standing.next_attempt),
-            )
-            for standing in node.links.standing.all
-            if standing.state != "up"
-        ]
+        return status_of(self._node)
 
     def resolve(self, name: str) -> core.Location:
         self._members_only()
@@ -229,7 +98,7 @@ class NodeProcess(core.NodeServer):
         if not found and (foreigner := self._foreigner(name)) is not None:
             return foreigner, UNKNOWN_KEY, ""
         if len(found) != 1:
-            known = [entry.label for entry in (found or self._entries())]
+            known = [entry.label for entry in (found or entries_of(node))]
             raise core.NoSuchName(name, sorted(known))
         return found[0].address, found[0].key, found[0].label
 
@@ -287,8 +156,8 @@ class NodeProcess(core.NodeServer):
             raise Unreachable(
                 "no path leads to the node", hint="`glow status` shows which nodes are linked; is it switched on?"
             )
-        hops = [core.Hop(address, self._name(address), "", None) for address in path]
-        hops[0] = core.Hop(path[0], self._name(path[0]), link.kind, link.liveness.rtt)
+        hops = [core.Hop(address, self._node.name_of(address), "", None) for address in path]
+        hops[0] = core.Hop(path[0], self._node.name_of(path[0]), link.kind, link.liveness.rtt)
         return [here, *hops]
 
     def records(self) -> list[core.LinkStateRecord]:
@@ -410,7 +279,7 @@ class NodeProcess(core.NodeServer):
 
     def _author(self) -> Author:
         caller = current_call().caller
-        return local_user() if caller.local else Author(self._name(caller.address), caller.key)
+        return local_user() if caller.local else Author(self._node.name_of(caller.address), caller.key)
 
     def _members_only(self) -> None:
         _require(current_call().caller, MEMBER)
@@ -427,11 +296,6 @@ def _require(caller: Caller, role: int) -> None:
     from firefly.runtime import check_access
 
     check_access(caller, role)
-
-
-def _in_future(moment: float | None) -> datetime | None:
-    """A moment of trio's clock, by the system's."""
-    return None if moment is None else datetime.now(UTC) + timedelta(seconds=moment - trio.current_time())
 
 
 def _invite_value(invite: Invite, link: str) -> core.Invite:
