@@ -1,5 +1,5 @@
 #!/bin/sh
-# Prepares .venv with `glow` in it, editable, able to run WebAssembly; an argument names another extra of pyproject.toml
+# Prepares .venv with `glow` in it, editable, with all that it can do; an argument names another extra of pyproject.toml
 # to install as well.
 # Does nothing when nothing has changed since the last time. Writes nowhere but to .venv (and Python's own __pycache__).
 set -eu
@@ -60,7 +60,7 @@ if is_other_python || ! usable; then
 fi
 
 echo "setup: installing glow${extra:+ and what \`$extra\` needs}"
-.venv/bin/python -m pip install -qq --no-cache-dir --disable-pip-version-check --editable ".[wasm${extra:+,$extra}]" ||
+.venv/bin/python -m pip install -qq --no-cache-dir --disable-pip-version-check --editable ".[lan,wasm,webrtc${extra:+,$extra}]" ||
     fail "pip could not install what glow needs" "is the network up? Then run the same command again"
 # shellcheck disable=SC2086
 .venv/bin/python -m compileall -q $packages || fail "a source file does not compile" "see above"
