@@ -28,6 +28,7 @@ from node.links.link import Link
 from node.links.manager import LinkManager
 from node.links.ports import Ports
 from node.logs import NODE, Log
+from node.meetings import Meetings
 from node.peers import Peers
 from node.router import Router
 from node.routing import Mesh, MeshEvents, Refusal, Relay, TopologyFlow
@@ -36,7 +37,7 @@ from node.timer import Timer
 from node.ways import Way, Ways
 from node.willingness import Willingness
 
-KIND_PENALTY = {"tcp": 0, "unix": 0, "memory": 0, "pipe": 0, "websocket": 100}
+KIND_PENALTY = {"tcp": 0, "unix": 0, "memory": 0, "pipe": 0, "websocket": 100, "webrtc": 200}
 """µs that a link's kind adds to its cost."""
 DESCRIBE_DELAY = 0.05
 """Seconds that changes of the resource table are collected before the directory is told."""
@@ -108,6 +109,9 @@ class Node:
         self.timer.timed |= {self.mesh, self.peers.sessions}
         self.ways = Ways(self._known_nodes, self._way, self.name_of, self._way_changed)
         nursery.start_soon(self.ways.run)
+        self.meetings = Meetings(self, nursery)
+        self.peers.sessions_changed = self.meetings.wake
+        nursery.start_soon(self.meetings.run)
         self.willingness = Willingness(self)
         self.admission = Admission(self._listed, self._certificates_changed)
         self.glow = Glow(self.peers, key.address, key.public)
@@ -226,8 +230,15 @@ class Node:
         self.mesh.link_up(link, link.peer_key, (), now)
         self._introduce(link, self._certify(link, now))
         self._announce(link)
+        self.meetings.link_up(link)
         self.timer.arm(self.mesh)
         self.timer.arm(link)
+        self.router.flush()
+
+    def trial_over(self, link: Link) -> None:
+        """A link has proven itself, and carries packets from now on."""
+        self._certify(link, trio.current_time())
+        self.timer.arm(self.mesh)
         self.router.flush()
 
     def _certify(self, link: Link, now: float) -> list[bytes]:
@@ -235,7 +246,7 @@ class Node:
         namespaces = self.book.shared(self.key.public, link.peer_key)
         before, link.certified = link.admitted, bool(namespaces)
         link.admitted = self.admission.judge(link, self.router.links)
-        self.mesh.link_certified(link, namespaces, now)
+        self.mesh.link_certified(link, () if link.on_trial else namespaces, now)
         self.mesh.link_admitted(link, link.admitted, now)
         if before is not None and link.admitted is None and not namespaces:
             link.close("this node is not, or has not, a hub for the other one any more")
@@ -249,6 +260,7 @@ class Node:
         if link.certified:
             self.totals.link_ended(link)
         self.timer.timed.discard(link)
+        self.meetings.link_down(link)
         self.mesh.link_down(link, now)
         self.peers.sessions.link_lost(link, now)
         self.timer.arm(self.mesh)

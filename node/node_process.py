@@ -275,6 +275,10 @@ class NodeProcess(core.NodeServer):
         self._administrators_only()
         await self._link_book.remove(urls)
 
+    async def meet(self, caller: core.Meeting) -> core.Meeting:
+        self._members_only()
+        return await self._node.meetings.met(current_call().caller.key, caller)
+
     # --- who may
 
     def _author(self) -> Author:

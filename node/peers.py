@@ -47,6 +47,7 @@ class Peers:
         self.caller_of = caller_of
         self.offer: Callable[[str, Any], Awaitable[bytes]]
         self.resources_changed: Callable[[], None] = lambda: None
+        self.sessions_changed: Callable[[], None] = lambda: None
         self.on_signed: Callable[[Conversation, list[bytes]], None] = lambda conversation, envelopes: None
         self.sessions = Sessions(key, instance, self, ready=router.ready)
         self._open: dict[bytes, Conversation] = {}
@@ -96,6 +97,7 @@ class Peers:
         waiting = self._waiting.pop(session.peer_address, None)
         if waiting is not None:
             waiting.set()
+        self.sessions_changed()
         return conversation.outbox
 
     def received(self, session: Any, lane: int, plaintext: bytes) -> None:
@@ -118,6 +120,10 @@ class Peers:
         if self._open.get(session.peer_address) is conversation:
             del self._open[session.peer_address]
         conversation.close(error)
+
+    def talked_with(self) -> list[bytes]:
+        """The nodes with which there is a session."""
+        return list(self._open)
 
     def busy(self, session: Any) -> bool:
         conversation = self._conversations.get(session)

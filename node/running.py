@@ -23,6 +23,7 @@ from node.configuration.settings import (
     HUB_ADMITS,
     HUB_USES,
     INVITE_LIFETIME,
+    LINK_DIRECT,
     LINK_RETRY,
     LISTEN,
     PROCESS_START,
@@ -173,6 +174,7 @@ def _follow(
     """Where the settings that apply at once go."""
     configuration.follow(INVITE_LIFETIME, partial(setattr, doorkeeper, "lifetime"))
     configuration.follow(LINK_RETRY, partial(setattr, node.links.standing, "longest_pause"))
+    configuration.follow(LINK_DIRECT, node.meetings.set)
     configuration.follow(PROCESS_START, partial(setattr, host, "start_time"))
     configuration.follow(RELAY, node.willingness.set)
     configuration.follow(HUB_ADMITS, node.admission.set_policy)

@@ -61,6 +61,7 @@ def _summary(node: Node, entry: Entry) -> core.NodeSummary:
         platform=entry.contents.platform,
         expires=_expires(node, entry.key),
         clash=node.directory is not None and node.directory.clashing(entry.key),
+        direct=node.meetings.outcome(entry.address),
     )
 
 

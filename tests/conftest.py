@@ -5,6 +5,7 @@ No wall clock decides over a test, and every run of a version tries the same exa
 `pytest --hypothesis-profile=deep` searches for longer, each time from a new seed; what it finds it prints.
 """
 
+import os
 import signal
 
 from hypothesis import settings
@@ -14,3 +15,6 @@ settings.register_profile("deep", deadline=None, max_examples=2000, print_blob=T
 settings.load_profile("quick")
 signal.signal(signal.SIGINT, signal.default_int_handler)
 """A shell has what it runs in the background ignore Ctrl-C, and so would the programs that tests end by it."""
+
+os.environ["GLOW_LINKS_DIRECT"] = "off"
+"""Nodes stay linked as a test has linked them, unless that is what it is about."""

@@ -82,6 +82,12 @@ LINK_RETRY = Setting(
     30.0,
     "the longest pause between two attempts to reach a node that does not answer",
 )
+LINK_DIRECT = Setting(
+    "links.direct",
+    Choice(("on", "off")),
+    "on",
+    "whether this node looks for direct links to those of its namespace that it talks with over others",
+)
 PROCESS_START = Setting(
     "processes.start",
     Duration(1.0, 3600.0),
@@ -122,6 +128,7 @@ SETTINGS: dict[str, Setting[Any]] = {
         LOG_LEVEL,
         INVITE_LIFETIME,
         LINK_RETRY,
+        LINK_DIRECT,
         PROCESS_START,
         PROGRAM_LIMIT,
         RELAY,

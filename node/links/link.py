@@ -29,6 +29,8 @@ HANDSHAKE_TIME = 5.0
 BUNDLE = 8 * 2**10
 """Bytes of a bundle; one packet may be bigger."""
 MAX_FRAME = 256 * 2**10 + 1024
+TRIED = frozenset({"webrtc"})
+"""Kinds whose links carry nothing but probes at first: a way through NATs can be there, and be no good."""
 
 
 class NotGlow(BadHandshake):
@@ -55,6 +57,7 @@ class Link:
         self.peer_instance: bytes = handshake.peer_instance
         self.hash: bytes = handshake.hash
         self.certified = False
+        self.on_trial = self.kind in TRIED
         self.admitted: Admitted | None = None
         self.introduced: set[bytes] = set()  # namespaces whose certificates of ours the neighbour was shown
         self.announced = False

@@ -16,7 +16,7 @@ from firefly.keys import NodeKey
 from firefly.link import LinkHandshake
 from node.links import LinkClosed, LinkError, load, opened
 from node.links.connection import Connection
-from node.links.link import HANDSHAKE_TIME, Link, shake_hands
+from node.links.link import HANDSHAKE_TIME, TRIED, Link, shake_hands
 from node.links.ports import Listening, Ports, only_links
 from node.links.standing import Made, StandingLinks, reason_of
 from node.router import Router
@@ -155,32 +155,33 @@ class LinkManager:
         Raises LinkError, BadHandshake: why there was no link, or why it ended.
         """
         async with opened(url) as connection:
-            handshake = await shake_hands(connection, self._key, self._instance, expected=expected, initiator=True)
-            link = Link(self._router, connection, handshake, self._key.address)
-            if not made(link):
-                link.close("another address of the node answered first")
-                return
+            await self.use(connection, expected, made)
+
+    async def use(self, connection: Connection, expected: bytes | None, made: Made, *, initiator: bool = True) -> None:
+        """The same over a connection that is there; `initiator` says which side speaks first."""
+        handshake = await shake_hands(connection, self._key, self._instance, expected=expected, initiator=initiator)
+        link = Link(self._router, connection, handshake, self._key.address)
+        if not made(link):
+            link.close("another address of the node answered first")
+            return
+        if initiator:
             self.initiated.add(link)
-            reason = await self.carry(link)
-            if link.lost:
-                raise LinkClosed(reason)
+        reason = await self.carry(link)
+        if link.lost:
+            raise LinkClosed(reason)
         raise LinkError(reason, hint=link.hint)
 
     # --- running
 
     async def carry(self, link: Link) -> str:
-        """Runs a link until it ends; returns why.
-
-        Of two links of a kind to one node the lower address ends the older.
-        """
+        """Runs a link until it ends; returns why. It takes the place of an older one, if it need not be tried first."""
         if link.peer_key == self._key.public:
             link.close("it leads to this node itself", "`glow link rm` forgets an address")
             link.up.set()
             link.down.set()
             return link.reason
-        for other in list(self._router.links if self._key.address < link.peer_address else ()):
-            if other.peer_instance == link.peer_instance and other.kind == link.kind:
-                other.close("a newer link to the same node took its place")
+        if link.kind not in TRIED:
+            self.replace_older(link)
         self._router.links.add(link)
         link.measured = self._neighbourhood.link_measured
         self._neighbourhood.link_up(link)
@@ -198,6 +199,13 @@ class LinkManager:
             self._neighbourhood.link_down(link)  # first: what waits for the link must find another way
             self._router.link_gone(link)
             link.down.set()
+
+    def replace_older(self, link: Link) -> None:
+        """Of two links of a kind between the same two nodes the lower address ends the older."""
+        for other in list(self._router.links if self._key.address < link.peer_address else ()):
+            same = other.peer_instance == link.peer_instance and other.kind == link.kind
+            if same and other is not link and other.since <= link.since:
+                other.close("a newer link to the same node took its place")
 
     async def _limit_uncertified(self, link: Link) -> None:
         await trio.sleep(UNCERTIFIED_TIME)

@@ -1,0 +1,49 @@
+"""What the node and its program for data channels say to each other (webrtc.py, datachannels.py): lines of JSON over a
+pair of sockets. With the first line about a channel goes the end of another pair, which carries the channel's frames.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+MAX_DESCRIPTION = 16 * 2**10
+"""Bytes of a session description (SDP)."""
+MAX_CANDIDATES = 16
+"""Candidates of a description that are tried; the others are left out."""
+MAX_MESSAGE = 16 * 2**10
+"""Bytes of a message on a channel."""
+MORE, LAST = 1, 0
+"""The first byte of a message: whether more of its frame follows (docs/concepts/wire.md, 1 Link)."""
+
+
+class Server(msgspec.Struct):
+    """A STUN or TURN server."""
+
+    urls: list[str]
+    username: str = ""
+    credential: str = ""
+
+
+class Ask(msgspec.Struct, omit_defaults=True):
+    """To the program, about channel `number`.
+
+    offer: opens it, and wants a description for the other side. answer: takes the description of the other side, and
+    wants one. accept: takes the answer. candidate: takes one more address of the other side.
+    """
+
+    number: int
+    do: str
+    description: str = ""
+    servers: list[Server] = []
+
+
+class Tell(msgspec.Struct, omit_defaults=True):
+    """From the program: `described` (text is the description), `open` (text is how), `ended` (text is why)."""
+
+    number: int
+    what: str
+    text: str = ""
+
+
+def to_line(message: Ask | Tell) -> bytes:
+    return msgspec.json.encode(message) + b"\n"

@@ -1,0 +1,340 @@
+"""Direct links between nodes that reach each other over others: first make it work, then make it direct.
+
+A node with which there is a session, and no link, is told how this one can be reached, over whatever way there is, and
+tells the same. Both then dial the addresses; where none answers, the node with the lower address offers a WebRTC data
+channel. The way over others stays: a direct link only joins it, and routing takes what is better.
+
+talked with ── not linked ──> trying ── linked ──> done ── the link ended ──> trying
+                                 └── nothing worked ──> waiting ── back-off over, or the network changed ──> trying
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+import trio
+
+from firefly.address import address_of
+from firefly.errors import GlowError, InvalidArgument
+from firefly.interfaces.core import Meeting
+from firefly.interfaces.core import Node as NodeStub
+from node.links import SHAREABLE, LinkError, scheme_of
+from node.links.channels import MAX_DESCRIPTION, Server
+from node.links.link import Link
+from node.links.race import Attempt, Won, race
+from node.links.standing import reason_of
+from node.links.webrtc import DataChannel, DataChannels, is_installed
+
+if TYPE_CHECKING:
+    from node.node import Node
+
+log = logging.getLogger("node")
+MAX_URLS = 8
+"""Addresses of a node that are told, and tried."""
+DIAL_TIME = 3.0
+"""Seconds that the addresses have before a data channel is tried."""
+HEAD_START = 1.0
+"""Seconds that the lower address has to dial before the higher one does, so that there are not two links."""
+MEET_TIME = 20.0
+"""Seconds that a node has to answer, with a description of its own."""
+BACK_OFF = 30.0, 1800.0
+"""Seconds until the next attempt after one that failed, and at most, after many; each time four times as long."""
+TRIAL = 2.0
+"""Seconds that a data channel carries nothing but probes before it is preferred."""
+WARM = 60.0
+"""Seconds that an older data channel is kept beside a newer one that has passed its trial."""
+LOOPBACK = ("127.", "localhost", "::1")
+
+
+@dataclass(eq=False)
+class Acquaintance:
+    """A node that is talked with, and how it stands with the direct link to it."""
+
+    address: bytes
+    failures: int = 0
+    next_attempt: float = 0.0
+    trying: bool = False
+    tried: list[str] = field(default_factory=list)
+
+    def failed(self, now: float) -> None:
+        self.next_attempt = now + min(BACK_OFF[0] * 4**self.failures, BACK_OFF[1])
+        self.failures += 1
+
+    def begin_anew(self) -> None:
+        self.failures, self.next_attempt = 0, 0.0
+
+
+class Meetings:
+    """Looks for direct links to the nodes that this one talks with. `nursery` runs what it begins."""
+
+    def __init__(self, node: Node, nursery: trio.Nursery) -> None:
+        self.channels = DataChannels(nursery)
+        self.servers: Callable[[], Awaitable[Sequence[Server]]] = _none
+        """Asks the hubs for servers that help to find out how this node can be reached."""
+        self._node = node
+        self._nursery = nursery
+        self._on = False
+        self._known: dict[bytes, Acquaintance] = {}
+        self._woken = trio.Event()
+
+    def set(self, value: str) -> None:
+        """Takes the setting `links.direct`."""
+        self._on = value == "on"
+        self.wake()
+
+    def wake(self) -> None:
+        """Something changed: a session, a link."""
+        self._woken.set()
+
+    def network_changed(self) -> None:
+        """What failed may work now."""
+        for known in self._known.values():
+            known.begin_anew()
+        self.wake()
+
+    async def run(self) -> None:
+        """Tries whatever is due, until it is cancelled."""
+        while True:
+            now = trio.current_time()
+            waiting = [known for known in self._wanted() if not known.trying]
+            for known in waiting:
+                if known.next_attempt <= now:
+                    self._begin(known, None)
+            later = [known.next_attempt for known in waiting if known.next_attempt > now]
+            with trio.move_on_at(min(later, default=float("inf"))):
+                await self._woken.wait()
+            self._woken = trio.Event()
+
+    def _wanted(self) -> list[Acquaintance]:
+        """Nodes to which a direct link is looked for; others are forgotten."""
+        node = self._node
+        talked = [address for address in node.peers.talked_with() if self._may_link(address)] if self._on else []
+        self._known = {address: self._known.get(address) or Acquaintance(address) for address in talked}
+        return [known for known in self._known.values() if not self.linked(known.address)]
+
+    def _may_link(self, address: bytes) -> bool:
+        entry = self._node.directory.entry(address) if self._node.directory is not None else None
+        return entry is not None and self._node.caller_of(entry.key).role in (1, 2)
+
+    def linked(self, address: bytes) -> bool:
+        """Whether there is a link to the node itself."""
+        return any(link.peer_address == address and not link.reason for link in self._node.router.links)
+
+    def outcome(self, address: bytes) -> str:
+        """What came of the last attempt at a node, and when the next is made; empty if there is none to tell of."""
+        known = self._known.get(address)
+        if known is None or self.linked(address):
+            return ""
+        if known.trying or not known.tried:
+            return "a direct link is being looked for"
+        seconds = max(known.next_attempt - trio.current_time(), 0.0)
+        return f"tried {'; '.join(known.tried)}; again in {seconds:.0f} s"
+
+    # --- an attempt
+
+    def _begin(self, known: Acquaintance, urls: Sequence[str] | None) -> None:
+        known.trying = True
+        self._nursery.start_soon(self._try, known, urls)
+
+    async def _try(self, known: Acquaintance, urls: Sequence[str] | None) -> None:
+        """Looks for a direct link, at `urls` if the other node has told them just now."""
+        known.tried = []
+        try:
+            if urls is None:
+                urls = (await self._meet(known.address, Meeting(self._urls()))).urls
+            await self._dial(known, urls)
+            if not self.linked(known.address) and self._node.address < known.address:
+                await self._pierce(known)
+        except GlowError as error:
+            known.tried.append(reason_of(error))
+        finally:
+            known.trying = False
+        if self.linked(known.address):
+            known.begin_anew()
+        else:
+            known.failed(trio.current_time())
+        self.wake()
+
+    async def _meet(self, address: bytes, mine: Meeting) -> Meeting:
+        with trio.move_on_after(MEET_TIME):
+            found: Meeting = await NodeStub(self._node.peers, address, address).meet(mine)
+            return found
+        raise LinkError("the other node was not heard of again")
+
+    def _urls(self) -> list[str]:
+        """Where other devices may dial this node."""
+        return [url for url in self._node.listening if is_for_others(url)][:MAX_URLS]
+
+    async def _dial(self, known: Acquaintance, urls: Iterable[str]) -> None:
+        """Dials the addresses, and says in `tried` why there is no link."""
+        urls = [url for url in urls if is_for_others(url)][:MAX_URLS]
+        if self._node.address > known.address:
+            await self._wait_for_link(known.address, HEAD_START)
+        if not urls or self.linked(known.address):
+            return
+        over = trio.Event()
+        attempts = [self._attempt(known, url, over) for url in urls]
+
+        async def run() -> None:
+            await race(attempts)
+            over.set()
+
+        self._nursery.start_soon(run)
+        with trio.move_on_after(DIAL_TIME):
+            await over.wait()
+        if not over.is_set():
+            known.tried.append(f"{' '.join(urls)}: no answer within {DIAL_TIME:.0f} s")
+
+    def _attempt(self, known: Acquaintance, url: str, over: trio.Event) -> Attempt:
+        async def attempt(won: Won) -> None:
+            def made(link: Link) -> bool:
+                if self.linked(known.address) or not won():
+                    return False
+                over.set()
+                return True
+
+            try:
+                await self._node.links.connect(url, self._key_of(known.address), made)
+            except GlowError as error:
+                if not over.is_set():
+                    known.tried.append(f"{url}: {reason_of(error)}")
+
+        return attempt
+
+    async def _wait_for_link(self, address: bytes, seconds: float) -> None:
+        with trio.move_on_after(seconds):
+            while not self.linked(address):
+                await self._woken.wait()
+
+    def _key_of(self, address: bytes) -> bytes:
+        """Whose key must answer."""
+        directory = self._node.directory
+        entry = directory.entry(address) if directory is not None else None
+        if entry is None:
+            raise LinkError("the node is not of this namespace any more")
+        return entry.key
+
+    # --- data channels
+
+    async def _pierce(self, known: Acquaintance) -> None:
+        """Offers a data channel; returns when it carries a link. Raises GlowError."""
+        if not is_installed():
+            known.tried.append("no data channel: WebRTC is not installed on this device")
+            return
+        await self._nursery.start(self._offer, known)
+
+    async def _offer(self, known: Acquaintance, task_status: trio.TaskStatus[None]) -> None:
+        """Carries a link over a channel that this node offers, for as long as it lasts."""
+        started = False
+
+        def made(link: Link) -> bool:
+            nonlocal started
+            started = True
+            task_status.started()
+            return True
+
+        try:
+            async with self.channels.open() as channel:
+                offer = await channel.offer(await self.servers())
+                answer = await self._meet(known.address, Meeting(self._urls(), offer))
+                if not answer.description:
+                    raise LinkError("the other device answers no offer", cause=answer.reason)
+                channel.accept(answer.description)
+                await self._carry(channel, known.address, made, initiator=True)
+        except GlowError as error:
+            if not started:
+                known.tried.append(f"a data channel: {reason_of(error)}")
+                task_status.started()
+
+    async def met(self, caller: bytes, meeting: Meeting) -> Meeting:
+        """Answers a node of the namespace that has told how it can be reached. Raises InvalidArgument."""
+        address = address_of(caller)
+        if not self._on:
+            return Meeting([], reason="direct links are off there (the setting links.direct)")
+        if not meeting.description:
+            known = self._known.setdefault(address, Acquaintance(address))
+            if not known.trying and not self.linked(address):
+                self._begin(known, meeting.urls)
+            return Meeting(self._urls())
+        if address >= self._node.address:
+            raise InvalidArgument("only the node with the lower address offers a data channel")
+        if not is_installed():
+            return Meeting(self._urls(), reason="WebRTC is not installed there")
+        try:
+            description: str = await self._nursery.start(self._answer, address, meeting.description)
+        except GlowError as error:
+            return Meeting(self._urls(), reason=reason_of(error)[:512])
+        return Meeting(self._urls(), description[:MAX_DESCRIPTION])
+
+    async def _answer(self, address: bytes, offer: str, task_status: trio.TaskStatus[str]) -> None:
+        """Carries a link over a channel that the other node has offered, for as long as it lasts."""
+        described = False
+        try:
+            async with self.channels.open() as channel:
+                description = await channel.answer(offer, await self.servers())
+                described = True
+                task_status.started(description)
+                await self._carry(channel, address, lambda link: True, initiator=False)
+        except GlowError as error:
+            if not described:
+                raise
+            known = self._known.get(address)
+            if known is not None and not self.linked(address):
+                known.tried = [f"a data channel: {reason_of(error)}"]
+
+    async def _carry(
+        self, channel: DataChannel, address: bytes, made: Callable[[Link], bool], *, initiator: bool
+    ) -> None:
+        connection = await channel.connection()
+        try:
+            await self._node.links.use(connection, self._key_of(address), made, initiator=initiator)
+        finally:
+            connection.close()
+
+    # --- the trial of a data channel
+
+    def link_up(self, link: Link) -> None:
+        if link.on_trial:
+            self._nursery.start_soon(self._try_out, link)
+        self.wake()
+
+    def link_down(self, link: Link) -> None:
+        known = self._known.get(link.peer_address)
+        if known is not None and not link.on_trial and trio.current_time() - link.since > TRIAL:
+            known.begin_anew()
+        self.wake()
+
+    async def _try_out(self, link: Link) -> None:
+        """Lets the link carry packets once it has proven itself; an older one stays for a while."""
+        with trio.CancelScope() as scope:
+            self._nursery.start_soon(_cancel_with, link, scope)
+            await trio.sleep(TRIAL)
+            if link.liveness.rtt is None:
+                link.close(f"nothing came through it for {TRIAL:.0f} s")
+                return
+            link.on_trial = False
+            self._node.trial_over(link)
+            await trio.sleep(WARM)
+            self._node.links.replace_older(link)
+
+
+async def _cancel_with(link: Link, scope: trio.CancelScope) -> None:
+    await link.down.wait()
+    scope.cancel()
+
+
+async def _none() -> Sequence[Server]:
+    return ()
+
+
+def is_for_others(url: str) -> bool:
+    """Whether an address may lead another device here: of a scheme that may be told, and not of this device alone."""
+    with suppress(ValueError):
+        host = urlsplit(url).hostname or ""
+        return scheme_of(url) in SHAREABLE and not host.startswith(LOOPBACK) and bool(host)
+    return False
