@@ -10,8 +10,8 @@ MAX_DESCRIPTION = 16 * 2**10
 """Bytes of a session description (SDP)."""
 MAX_CANDIDATES = 16
 """Candidates of a description that are tried; the others are left out."""
-MAX_MESSAGE = 16 * 2**10
-"""Bytes of a message on a channel."""
+MAX_MESSAGE = 14 * 1160
+"""Bytes of a message on a channel: what fills whole packets of SCTP, and is at most 16 KiB."""
 MORE, LAST = 1, 0
 """The first byte of a message: whether more of its frame follows (docs/concepts/wire.md, 1 Link)."""
 
