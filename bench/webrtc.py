@@ -16,7 +16,7 @@ import trio
 
 import node
 from bench import glow
-from bench.client import Place
+from bench.client import HOST, Place
 from bench.glow import LABEL, NODE_TIME, GlowClient, Plain, found
 from node.links.webrtc import DataChannels, Program
 
@@ -47,7 +47,7 @@ async def end(place: Place, name: str) -> AsyncIterator[Any]:
     """A node that has joined the relay's namespace, and looks for direct links."""
     os.environ["GLOW_LINKS_DIRECT"] = "on"
     link = (place.folder / f"{name}.link").read_text()
-    listen = [f"tcp://{glow.HOST}:0"]  # where no other device could dial it
+    listen = [f"tcp://{HOST}:0"]  # where no other device could dial it
     async with node.start(place.folder / name, name=name, listen=listen, found=False) as running:
         if "thread" in place.mode:
             running._node.meetings.channels = Threaded(running._node._nursery)

@@ -24,7 +24,7 @@ from firefly.errors import GlowError, InvalidArgument
 from firefly.interfaces.core import Meeting
 from firefly.interfaces.core import Node as NodeStub
 from node.links import SHAREABLE, LinkError, scheme_of
-from node.links.channels import MAX_DESCRIPTION, Server
+from node.links.channels import Server
 from node.links.link import Link
 from node.links.race import Attempt, Won, race
 from node.links.standing import reason_of
@@ -60,6 +60,8 @@ class Acquaintance:
     next_attempt: float = 0.0
     trying: bool = False
     tried: list[str] = field(default_factory=list)
+    behind: tuple[str, str] = "", ""
+    """What this device and the other one are behind, as far as it was found out."""
 
     def failed(self, now: float) -> None:
         self.next_attempt = now + min(BACK_OFF[0] * 4**self.failures, BACK_OFF[1])
@@ -92,7 +94,8 @@ class Meetings:
         self._woken.set()
 
     def network_changed(self) -> None:
-        """What failed may work now."""
+        """What failed may work now, and the hubs may see this device elsewhere."""
+        self._node.hub_services.forget()
         for known in self._known.values():
             known.begin_anew()
         self.wake()
@@ -133,7 +136,9 @@ class Meetings:
         if known.trying or not known.tried:
             return "a direct link is being looked for"
         seconds = max(known.next_attempt - trio.current_time(), 0.0)
-        return f"tried {'; '.join(known.tried)}; again in {seconds:.0f} s"
+        here, there = known.behind
+        behind = f"; this device is behind {here}" * bool(here) + f"; the other one is behind {there}" * bool(there)
+        return f"tried {'; '.join(known.tried)}{behind}; again in {seconds:.0f} s"
 
     # --- an attempt
 
@@ -241,7 +246,8 @@ class Meetings:
         try:
             async with self.channels.open() as channel:
                 offer = await channel.offer(await self.servers())
-                answer = await self._meet(known.address, Meeting(self._urls(), offer))
+                answer = await self._meet(known.address, Meeting(self._urls(), offer, behind=channel.behind))
+                known.behind = channel.behind, answer.behind
                 if not answer.description:
                     raise LinkError("the other device answers no offer", cause=answer.reason)
                 channel.accept(answer.description)
@@ -266,25 +272,26 @@ class Meetings:
         if not is_installed():
             return Meeting(self._urls(), reason="WebRTC is not installed there")
         try:
-            description: str = await self._nursery.start(self._answer, address, meeting.description)
+            answer: Meeting = await self._nursery.start(self._answer, address, meeting)
         except GlowError as error:
             return Meeting(self._urls(), reason=reason_of(error)[:512])
-        return Meeting(self._urls(), description[:MAX_DESCRIPTION])
+        return answer
 
-    async def _answer(self, address: bytes, offer: str, task_status: trio.TaskStatus[str]) -> None:
+    async def _answer(self, address: bytes, offer: Meeting, task_status: trio.TaskStatus[Meeting]) -> None:
         """Carries a link over a channel that the other node has offered, for as long as it lasts."""
         described = False
+        known = self._known.setdefault(address, Acquaintance(address))
         try:
             async with self.channels.open() as channel:
-                description = await channel.answer(offer, await self.servers())
+                description = await channel.answer(offer.description, await self.servers())
+                known.behind = channel.behind, offer.behind
                 described = True
-                task_status.started(description)
+                task_status.started(Meeting(self._urls(), description, behind=channel.behind))
                 await self._carry(channel, address, lambda link: True, initiator=False)
         except GlowError as error:
             if not described:
                 raise
-            known = self._known.get(address)
-            if known is not None and not self.linked(address):
+            if not self.linked(address):
                 known.tried = [f"a data channel: {reason_of(error)}"]
 
     async def _carry(

@@ -22,6 +22,7 @@ from node.certificates import ADMIN, MEMBER, CertificateBook, certify
 from node.directory import Contents, Directory, DirectoryKind, NameKind, NamespaceKey, Resource, directory_statement
 from node.home import Home
 from node.http import Http
+from node.hub_services import HubServices
 from node.identity import check_label
 from node.keeper import Keeper
 from node.links.link import Link
@@ -110,6 +111,8 @@ class Node:
         self.ways = Ways(self._known_nodes, self._way, self.name_of, self._way_changed)
         nursery.start_soon(self.ways.run)
         self.meetings = Meetings(self, nursery)
+        self.hub_services = HubServices(self)
+        self.meetings.servers = self.hub_services.servers
         self.peers.sessions_changed = self.meetings.wake
         nursery.start_soon(self.meetings.run)
         self.willingness = Willingness(self)

@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from time import sleep
 from typing import Any
 
 from aiortc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription
@@ -32,8 +33,12 @@ def write(path: Path, text: str) -> None:
 
 
 async def written(path: Path) -> str:
+    return await asyncio.to_thread(_written, path)
+
+
+def _written(path: Path) -> str:
     while not path.exists():
-        await asyncio.sleep(LOOK)
+        sleep(LOOK)
     return path.read_text()
 
 

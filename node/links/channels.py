@@ -38,7 +38,9 @@ class Ask(msgspec.Struct, omit_defaults=True):
 
 
 class Tell(msgspec.Struct, omit_defaults=True):
-    """From the program: `described` (text is the description), `open` (text is how), `ended` (text is why)."""
+    """From the program: `behind` (text says what NAT), `described` (text is the description), `open` (text is how, and
+    where the other end is), `ended` (text is why).
+    """
 
     number: int
     what: str

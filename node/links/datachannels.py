@@ -24,6 +24,7 @@ from aiortc.sdp import candidate_from_sdp
 
 from firefly.link import LENGTH, FrameReader
 from node.links.channels import LAST, MAX_CANDIDATES, MAX_MESSAGE, MORE, Ask, Server, Tell, to_line
+from node.links.nat import look
 
 READ = 64 * 2**10
 MAX_FRAME = 257 * 2**10
@@ -66,6 +67,7 @@ class Channel:
         self._connection = RTCPeerConnection(RTCConfiguration(iceServers=ice))
         self._connection.on("datachannel", self._use)
         self._connection.on("connectionstatechange", self._changed)
+        self._servers = [url for each in servers for url in each.urls]
         self._channel: RTCDataChannel | None = None
         self._sending: asyncio.Task[None] | None = None
         self._low = asyncio.Event()
@@ -86,12 +88,16 @@ class Channel:
 
     async def _offer(self, _: str) -> None:
         self._use(self._connection.createDataChannel(LABEL))
-        await self._connection.setLocalDescription(await self._connection.createOffer())
-        self._tell("described", self._connection.localDescription.sdp)
+        await self._describe(await self._connection.createOffer())
 
     async def _answer(self, description: str) -> None:
         await self._connection.setRemoteDescription(RTCSessionDescription(bounded(description), "offer"))
-        await self._connection.setLocalDescription(await self._connection.createAnswer())
+        await self._describe(await self._connection.createAnswer())
+
+    async def _describe(self, description: RTCSessionDescription) -> None:
+        """Finds out how this end can be reached, and what it is behind."""
+        nat, _ = await asyncio.gather(look(self._servers), self._connection.setLocalDescription(description))
+        self._tell("behind", nat)
         self._tell("described", self._connection.localDescription.sdp)
 
     async def _accept(self, description: str) -> None:

@@ -43,7 +43,7 @@ class DataChannel:
 
     def __init__(self, number: int, program: Program, ours: socket.socket, theirs: socket.socket) -> None:
         self.reason = ""
-        self.how = self.remote = ""
+        self.how = self.remote = self.behind = ""
         self._number = number
         self._program = program
         self._ours, self._theirs = ours, theirs
@@ -85,7 +85,9 @@ class DataChannel:
 
     def hear(self, said: Tell) -> None:
         """What the program says of this channel."""
-        if said.what == "described":
+        if said.what == "behind":
+            self.behind = said.text
+        elif said.what == "described":
             self._description = said.text
             self._described.set()
         elif said.what == "open":

@@ -1,0 +1,66 @@
+"""What this node asks of the signaling processes of its hubs: servers with which it finds out how it can be reached."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+import trio
+
+from firefly.errors import GlowError
+from firefly.interfaces.signaling import Turn
+from node.links.channels import Server
+from signaling import RESOURCE
+
+if TYPE_CHECKING:
+    from node.node import Node
+
+log = logging.getLogger("node")
+MAX_HUBS = 4
+"""Hubs that are asked."""
+ASK_TIME = 3.0
+"""Seconds that all of them have to answer."""
+KEPT = 300.0
+"""Seconds that the answers serve, unless their credentials end sooner."""
+
+
+class HubServices:
+    """Asks the hubs of the node's namespace that can be reached."""
+
+    def __init__(self, node: Node) -> None:
+        self._node = node
+        self._servers: list[Server] = []
+        self._until = 0.0
+
+    async def servers(self) -> list[Server]:
+        """STUN and TURN servers; none where no hub has any, or none answers."""
+        if trio.current_time() >= self._until:
+            self._servers = []
+            self._until = trio.current_time() + KEPT
+            with trio.move_on_after(ASK_TIME):
+                async with trio.open_nursery() as nursery:
+                    for hub in self._hubs():
+                        nursery.start_soon(self._ask, hub)
+            if not self._servers:
+                self._until = 0.0
+        return list(self._servers)
+
+    def forget(self) -> None:
+        """The network has changed, or a hub has come: they are asked anew."""
+        self._until = 0.0
+
+    def _hubs(self) -> list[bytes]:
+        node = self._node
+        hubs = node.book.hubs(node.namespace) if node.namespace is not None else []
+        return [hub for hub in hubs if node.mesh.next_hop(hub, None) is not None][:MAX_HUBS]
+
+    async def _ask(self, hub: bytes) -> None:
+        try:
+            found = await Turn(self._node.peers, hub, RESOURCE).servers()
+        except GlowError as error:  # a relay without a signaling process is no worse a relay
+            log.debug("the relay %s names no servers: %s", self._node.name_of(hub), error)
+            return
+        for server in found:
+            self._servers.append(Server(server.urls, server.username, server.credential))
+            if server.lifetime is not None:
+                self._until = min(self._until, trio.current_time() + server.lifetime / 2)
