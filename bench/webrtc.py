@@ -33,7 +33,7 @@ class Threaded(DataChannels):
         ours, theirs = socket.socketpair()
         ours.setblocking(False)
         with closing(ours), closing(theirs):
-            program = Program(ours)
+            program = Program(ours, os.getpid())
             thread = threading.Thread(target=lambda: asyncio.run(Carrier(theirs).run()), daemon=True)
             thread.start()
             task_status.started(program)

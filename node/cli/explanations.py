@@ -78,7 +78,7 @@ EXPLANATIONS: dict[State, Explanation] = {
     ),
     NodeState.DIRECT: Explanation("it is reached {how}: {reason}", well=True),
     NodeState.RELAYED: Explanation(
-        "it is reached {how}: {reason}", "glow trace {name} shows what each hop takes", well=True
+        "it is reached {how}: {reason}{direct}", "glow trace {name} shows what each hop takes", well=True
     ),
     NodeState.UNREACHABLE: Explanation(
         "it cannot be reached: {reason}",
@@ -109,7 +109,7 @@ EXPLANATIONS: dict[State, Explanation] = {
     ),
     WayState.UNLINKED: Explanation(
         "packets go by way of {next}, {hops}, cost {cost}, the least of all ways; {alternate}; "
-        "not directly, because this node knows no address of it",
+        "not directly, because no address of it leads there from here",
         "glow link add tcp://HOST:PORT, at an address that `glow status {name}` shows it to listen at", well=True,
     ),
     WayState.FAILING: Explanation(
@@ -187,6 +187,7 @@ def node_finding(node: NodeSummary, *, lapsed: bool = False) -> Finding:
     known = {
         "how": node.how,
         "reason": node.reason or "no reason is known",
+        "direct": f"; {node.direct}" if node.direct else "",
         "expires": "an unknown day" if node.expires is None else local_time(node.expires),
         "address": address_text(node.address),
     }

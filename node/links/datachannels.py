@@ -84,13 +84,15 @@ class Channel:
         try:
             await getattr(self, f"_{ask.do}")(ask.description)
         except Exception as error:  # what a description holds is checked by the library alone
-            await self.end(f"{type(error).__name__}: {error}")
+            await self.end(f"{type(error).__name__}: {error}" if str(error) else type(error).__name__)
 
     async def _offer(self, _: str) -> None:
         self._use(self._connection.createDataChannel(LABEL))
         await self._describe(await self._connection.createOffer())
 
     async def _answer(self, description: str) -> None:
+        if "webrtc-datachannel" not in description:
+            raise ValueError("it describes no data channel")
         await self._connection.setRemoteDescription(RTCSessionDescription(bounded(description), "offer"))
         await self._describe(await self._connection.createAnswer())
 

@@ -100,9 +100,10 @@ class DataChannel:
 
 
 class Program:
-    """One run of the program, and the channels that it carries."""
+    """One run of the program, and the channels that it carries. `process` is its number for the operating system."""
 
-    def __init__(self, control: socket.socket) -> None:
+    def __init__(self, control: socket.socket, process: int) -> None:
+        self.process = process
         self.channels: dict[int, DataChannel] = {}
         self._control = control
         self._decoder = msgspec.json.Decoder(Tell)
@@ -197,7 +198,7 @@ class DataChannels:
                     pass_fds=(theirs.fileno(),),
                     start_new_session=True,
                 )
-            program = Program(control)
+            program = Program(control, child.pid)
             output = Output(child)
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(output.collect)
