@@ -82,6 +82,7 @@ class Meetings:
         self._nursery = nursery
         self._on = False
         self._known: dict[bytes, Acquaintance] = {}
+        self._trials: set[Link] = set()
         self._woken = trio.Event()
 
     def set(self, value: str) -> None:
@@ -306,11 +307,26 @@ class Meetings:
     # --- the trial of a data channel
 
     def link_up(self, link: Link) -> None:
+        """A link that is the only way is not tried out first."""
         if link.on_trial:
+            self._trials.add(link)
             self._nursery.start_soon(self._try_out, link)
+            self.ways_changed()
         self.wake()
 
+    def ways_changed(self) -> None:
+        """Links on trial are used at once where there is no other way any more."""
+        for link in [link for link in self._trials if self._node.mesh.next_hop(link.peer_address, None) is None]:
+            self._end_trial(link)
+
+    def _end_trial(self, link: Link) -> None:
+        self._trials.discard(link)
+        if link.on_trial:
+            link.on_trial = False
+            self._node.trial_over(link)
+
     def link_down(self, link: Link) -> None:
+        self._trials.discard(link)
         known = self._known.get(link.peer_address)
         if known is not None and not link.on_trial and trio.current_time() - link.since > TRIAL:
             known.begin_anew()
@@ -324,8 +340,7 @@ class Meetings:
             if link.liveness.rtt is None:
                 link.close(f"nothing came through it for {TRIAL:.0f} s")
                 return
-            link.on_trial = False
-            self._node.trial_over(link)
+            self._end_trial(link)
             await trio.sleep(WARM)
             self._node.links.replace_older(link)
 

@@ -14,6 +14,7 @@ import trio
 
 from firefly.address import address_of
 from firefly.client import Glow
+from firefly.errors import GlowError
 from firefly.interfaces.core import LogLevel
 from firefly.keys import NodeKey
 from firefly.runtime import Caller, Workers
@@ -28,8 +29,10 @@ from node.keeper import Keeper
 from node.links.link import Link
 from node.links.manager import LinkManager
 from node.links.ports import Ports
+from node.links.standing import reason_of
 from node.logs import NODE, Log
 from node.meetings import Meetings
+from node.offers import Offers
 from node.peers import Peers
 from node.router import Router
 from node.routing import Mesh, MeshEvents, Refusal, Relay, TopologyFlow
@@ -112,6 +115,7 @@ class Node:
         nursery.start_soon(self.ways.run)
         self.meetings = Meetings(self, nursery)
         self.hub_services = HubServices(self)
+        self.offers = Offers(self, nursery)
         self.meetings.servers = self.hub_services.servers
         self.peers.sessions_changed = self.meetings.wake
         nursery.start_soon(self.meetings.run)
@@ -278,6 +282,10 @@ class Node:
     def _link_failed(self, url: str, reason: str) -> None:
         self._tell(LogLevel.WARNING, url, f"no link came about: {reason}")
 
+    def link_failed(self, what: str, error: GlowError) -> None:
+        """Tells the log of a link that came to nothing, or ended."""
+        self.log.add(LogLevel.WARNING, NODE, "links", f"{what}: {reason_of(error)}", {})
+
     def _tell(self, level: LogLevel, url: str, what: str) -> None:
         self.log.add(level, NODE, "links", what, {"url": url})
 
@@ -321,6 +329,7 @@ class Node:
         self.ways.changed()
         self.router.routes_changed()
         self.peers.sessions.routes_changed(self.mesh.next_hop, trio.current_time())
+        self.meetings.ways_changed()
 
     def _known_nodes(self) -> list[bytes]:
         return [address for area in self.mesh.areas.values() for address in area.records if address != self.address]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
@@ -21,6 +22,7 @@ from node.doorkeeper import Doorkeeper
 from node.host import ProcessHost
 from node.introductions import Introductions
 from node.link_book import LinkBook
+from node.links import LinkError
 from node.metrics import collect
 from node.node import Node
 from node.pairing import Invite, InviteRefusedError
@@ -279,6 +281,22 @@ class NodeProcess(core.NodeServer):
         self._members_only()
         return await self._node.meetings.met(current_call().caller.key, caller)
 
+    async def link_offer(self) -> core.LinkOffer:
+        self._local_only()
+        with _told():
+            return core.LinkOffer(*await self._node.offers.make())
+
+    async def link_answer(self, offer: str) -> str:
+        self._local_only()
+        with _told():
+            return await self._node.offers.answer(offer)
+
+    async def link_accept(self, number: int, answer: str) -> core.NodeSummary:
+        self._local_only()
+        with _told():
+            link = await self._node.offers.accept(number, answer)
+        return next(node for node in status_of(self._node).nodes if node.address == link.peer_address)
+
     # --- who may
 
     def _author(self) -> Author:
@@ -294,6 +312,15 @@ class NodeProcess(core.NodeServer):
     def _local_only(self) -> None:
         if not current_call().caller.local:
             raise Denied("only this device's own user may do this", hint="run it on the device itself")
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """Why there is no link, in a form that crosses the wire."""
+    try:
+        yield
+    except LinkError as error:
+        raise core.LinkFailed(error.message, error.cause, error.hint) from None
 
 
 def _require(caller: Caller, role: int) -> None:

@@ -485,6 +485,30 @@ class BadSpecification(errors.DeclaredError):
         self.reason = reason
 
 
+class _LinkFailedBody(msgspec.Struct, array_like=True, frozen=True):
+    what: str
+    why: str
+    help: str
+
+
+class LinkFailed(errors.DeclaredError):
+    """No link came about."""
+
+    code = 0x919909FF
+    name = "glow.core.LinkFailed"
+    Body = _LinkFailedBody
+
+    what: str
+    why: str
+    help: str
+
+    def __init__(self, what: str, why: str, help: str) -> None:
+        super().__init__(what, why, help)
+        self.what = what
+        self.why = why
+        self.help = help
+
+
 class _InviteRefusedBody(msgspec.Struct, array_like=True, frozen=True):
     reason: str
 
@@ -512,6 +536,13 @@ class Meeting(msgspec.Struct, array_like=True, frozen=True):
     """Why there is no description in an answer."""
     behind: Annotated[str, msgspec.Meta(max_length=512)] = ""
     """What it is behind, for people: a NAT of which kind, or nothing."""
+
+
+class LinkOffer(msgspec.Struct, array_like=True, frozen=True):
+    """A direct link on offer, for a person to carry to the other device."""
+
+    number: scalars.u32
+    text: str
 
 
 class Node(Process):
@@ -641,6 +672,18 @@ class Node(Process):
         dials the other. Only the node with the lower address offers a description; the answer has one, too.
         """
         return await self._call(_NODE_MEET, (caller,))
+
+    async def link_offer(self) -> LinkOffer:
+        """Local user only: offers a direct link to whichever device of the namespace answers within 10 minutes."""
+        return await self._call(_NODE_LINK_OFFER, ())
+
+    async def link_answer(self, offer: str) -> str:
+        """Local user only: answers an offer; the text is for the device that made it."""
+        return await self._call(_NODE_LINK_ANSWER, (offer,))
+
+    async def link_accept(self, number: int, answer: str) -> NodeSummary:
+        """Local user only: takes the answer to an offer; returns who is linked, once it is."""
+        return await self._call(_NODE_LINK_ACCEPT, (number, answer))
 
 
 class _ResourceDescribeArguments(msgspec.Struct, array_like=True, frozen=True):
@@ -1037,6 +1080,49 @@ _NODE_MEET = runtime.Method(
 )
 
 
+class _NodeLinkOfferArguments(msgspec.Struct, array_like=True, frozen=True):
+    pass
+
+
+_NODE_LINK_OFFER = runtime.Method(
+    "link_offer",
+    "glow.core/Node.link_offer",
+    0xFC7F3FC5,
+    _NodeLinkOfferArguments,
+    result=LinkOffer,
+    errors=(LinkFailed,),
+)
+
+
+class _NodeLinkAnswerArguments(msgspec.Struct, array_like=True, frozen=True):
+    offer: Annotated[str, msgspec.Meta(max_length=16384)]
+
+
+_NODE_LINK_ANSWER = runtime.Method(
+    "link_answer",
+    "glow.core/Node.link_answer",
+    0xDD91E6C9,
+    _NodeLinkAnswerArguments,
+    result=str,
+    errors=(LinkFailed,),
+)
+
+
+class _NodeLinkAcceptArguments(msgspec.Struct, array_like=True, frozen=True):
+    number: scalars.u32
+    answer: Annotated[str, msgspec.Meta(max_length=16384)]
+
+
+_NODE_LINK_ACCEPT = runtime.Method(
+    "link_accept",
+    "glow.core/Node.link_accept",
+    0xEDEB1B78,
+    _NodeLinkAcceptArguments,
+    result=NodeSummary,
+    errors=(LinkFailed,),
+)
+
+
 class ResourceServer(runtime.Server):
     """Base of every process that serves Resource; a missing method answers NoSuchMethod."""
 
@@ -1090,6 +1176,9 @@ class NodeServer(ProcessServer):
         _NODE_RECORDS,
         _NODE_ROUTES,
         _NODE_MEET,
+        _NODE_LINK_OFFER,
+        _NODE_LINK_ANSWER,
+        _NODE_LINK_ACCEPT,
     )
 
     def node_status(self) -> runtime.Answer[NodeStatus]:
@@ -1209,6 +1298,18 @@ class NodeServer(ProcessServer):
         """
         return runtime.missing(_NODE_MEET)
 
+    def link_offer(self) -> runtime.Answer[LinkOffer]:
+        """Local user only: offers a direct link to whichever device of the namespace answers within 10 minutes."""
+        return runtime.missing(_NODE_LINK_OFFER)
+
+    def link_answer(self, offer: str) -> runtime.Answer[str]:
+        """Local user only: answers an offer; the text is for the device that made it."""
+        return runtime.missing(_NODE_LINK_ANSWER)
+
+    def link_accept(self, number: int, answer: str) -> runtime.Answer[NodeSummary]:
+        """Local user only: takes the answer to an offer; returns who is linked, once it is."""
+        return runtime.missing(_NODE_LINK_ACCEPT)
+
 
 SCHEMA: Final = rb"""{"format":1,"library":"glow.core","doc":"What every resource, process and node answers.","declarations":[
 {"kind":"alias","name":"glow.core.Address","doc":"The first 16 bytes of BLAKE2b-256 of a node's Ed25519 key.","type":{"kind":"Bytes","size":16}},
@@ -1250,9 +1351,11 @@ SCHEMA: Final = rb"""{"format":1,"library":"glow.core","doc":"What every resourc
 {"kind":"error","name":"glow.core.NoSuchName","code":1163696138,"fields":[{"name":"name","type":{"kind":"String"}},{"name":"known","type":{"kind":"Array","of":[{"kind":"String"}]}}]},
 {"kind":"error","name":"glow.core.NameTaken","code":1586044658,"fields":[{"name":"name","type":{"kind":"String"}}]},
 {"kind":"error","name":"glow.core.BadSpecification","code":4261919824,"fields":[{"name":"reason","type":{"kind":"String"}}]},
+{"kind":"error","name":"glow.core.LinkFailed","doc":"No link came about.","code":2442725887,"fields":[{"name":"what","type":{"kind":"String"}},{"name":"why","type":{"kind":"String"}},{"name":"help","type":{"kind":"String"}}]},
 {"kind":"error","name":"glow.core.InviteRefused","code":2411434826,"fields":[{"name":"reason","type":{"kind":"String"}}]},
 {"kind":"struct","name":"glow.core.Meeting","doc":"How a node can be reached: what two nodes tell each other so that they can link directly.","fields":[{"name":"urls","type":{"kind":"Array","of":[{"kind":"String","bound":512}],"bound":8},"doc":"Addresses: tcp, ws, wss."},{"name":"description","type":{"kind":"String","bound":16384},"doc":"A WebRTC session description (SDP) with all its candidates; empty if none is offered, or none can be answered.","default":[""]},{"name":"reason","type":{"kind":"String","bound":512},"doc":"Why there is no description in an answer.","default":[""]},{"name":"behind","type":{"kind":"String","bound":512},"doc":"What it is behind, for people: a NAT of which kind, or nothing.","default":[""]}]},
-{"kind":"proto","name":"glow.core.Node","doc":"One relay on one device. Its resource id is its address.","bases":["glow.core.Process"],"methods":[{"name":"node_status","path":"glow.core/Node.node_status","selector":4173643393,"result":{"kind":"Ref","name":"glow.core.NodeStatus"},"idempotent":true},{"name":"resolve","path":"glow.core/Node.resolve","selector":3336570575,"arguments":[{"name":"name","type":{"kind":"String","bound":512}}],"result":{"kind":"Ref","name":"glow.core.Location"},"throws":["glow.core.NoSuchName"],"idempotent":true,"doc":"Where \"nas\", \"nas/files\" or \"self/files\" is; an address prefix of at least 4 characters serves as a node's name."},{"name":"resources","path":"glow.core/Node.resources","selector":1370279882,"arguments":[{"name":"node","type":{"kind":"Ref","name":"glow.core.Address"}}],"result":{"kind":"Array","of":[{"kind":"Ref","name":"glow.core.ResourceStatus"}]},"idempotent":true,"doc":"Resources of one node of the namespace, from its directory statement."},{"name":"processes","path":"glow.core/Node.processes","selector":1979840872,"result":{"kind":"Array","of":[{"kind":"Ref","name":"glow.core.ProcessStatus"}]},"idempotent":true},{"name":"route","path":"glow.core/Node.route","selector":3450544807,"arguments":[{"name":"destination","type":{"kind":"Ref","name":"glow.core.Address"}}],"result":{"kind":"Array","of":[{"kind":"Ref","name":"glow.core.Hop"}]},"idempotent":true,"doc":"The nodes that a packet from here to `destination` visits, this node first."},{"name":"echo","path":"glow.core/Node.echo","selector":2024166333,"arguments":[{"name":"payload","type":{"kind":"Bytes","bound":65536}}],"result":{"kind":"Bytes"},"idempotent":true,"doc":"Answers its argument; measures a round trip."},{"name":"create","path":"glow.core/Node.create","selector":2187511042,"arguments":[{"name":"specification","type":{"kind":"Ref","name":"glow.core.Specification"}}],"result":{"kind":"Ref","name":"glow.core.ProcessStatus"},"throws":["glow.core.NameTaken","glow.core.BadSpecification"],"doc":"Administrators only."},{"name":"kill","path":"glow.core/Node.kill","selector":1751714826,"arguments":[{"name":"process","type":{"kind":"Id"}}],"result":{"kind":"Ref","name":"glow.core.ProcessStatus"},"doc":"Administrators only: ends a process and forgets its specification."},{"name":"invite","path":"glow.core/Node.invite","selector":3742187978,"arguments":[{"name":"name","type":{"kind":"Ref","name":"glow.core.Label"},"default":[""]},{"name":"role","type":{"kind":"Ref","name":"glow.core.Role"},"default":[2]},{"name":"lifetime","type":{"kind":"Duration"},"default":[0.0]},{"name":"accept","type":{"kind":"bool"},"default":[false]}],"result":{"kind":"Stream","of":[{"kind":"Ref","name":"glow.core.PairingEvent"}]},"doc":"Administrators only: makes an invite and tells what becomes of it until the stream is closed; the invite stays valid.\nWith `accept` a right proof is enough, else confirm() must follow an `asked`. A lifetime of 0 is the node's setting."},{"name":"confirm","path":"glow.core/Node.confirm","selector":769599430,"arguments":[{"name":"invite","type":{"kind":"Id"}},{"name":"accept","type":{"kind":"bool"}}],"doc":"Administrators only: the person's answer to an `asked`."},{"name":"join","path":"glow.core/Node.join","selector":1812202784,"arguments":[{"name":"link","type":{"kind":"String","bound":4096}},{"name":"name","type":{"kind":"Ref","name":"glow.core.Label"},"default":[""]}],"result":{"kind":"Ref","name":"glow.core.NodeStatus"},"throws":["glow.core.InviteRefused"],"doc":"Local user only: joins the namespace that an invite link names."},{"name":"stop","path":"glow.core/Node.stop","selector":2122334685,"doc":"Local user only: ends the node after its processes ended."},{"name":"introduce","path":"glow.core/Node.introduce","selector":1174326897,"arguments":[{"name":"id","type":{"kind":"Id"}},{"name":"key","type":{"kind":"Ref","name":"glow.core.Key"}},{"name":"narrowing","type":{"kind":"Bytes"},"default":[""]}],"result":{"kind":"Id"},"doc":"A fresh id through which the holder of `key` uses `id` with the caller's rights; held 60 s until used."},{"name":"configuration","path":"glow.core/Node.configuration","selector":3007252418,"result":{"kind":"Ref","name":"glow.core.Configuration"},"idempotent":true,"doc":"Administrators only, as all of these: what the node is set to, and why."},{"name":"configure","path":"glow.core/Node.configure","selector":3050197461,"arguments":[{"name":"key","type":{"kind":"String","bound":256}},{"name":"value","type":{"kind":"Optional","of":[{"kind":"String","bound":4096}]},"default":[null]}],"result":{"kind":"Ref","name":"glow.core.ConfigurationChange"},"throws":["glow.core.BadConfiguration"],"doc":"Gives a setting a value: TOML, or text that needs no quotes. null: its default."},{"name":"configuration_history","path":"glow.core/Node.configuration_history","selector":2158534776,"result":{"kind":"Array","of":[{"kind":"Ref","name":"glow.core.ConfigurationEntry"}]},"idempotent":true,"doc":"The newest 1,000 changes, newest first."},{"name":"configuration_text","path":"glow.core/Node.configuration_text","selector":1563915234,"arguments":[{"name":"number","type":{"kind":"u32"}}],"result":{"kind":"Bytes"},"idempotent":true,"doc":"The file as a change left it."},{"name":"configuration_rollback","path":"glow.core/Node.configuration_rollback","selector":1642528030,"arguments":[{"name":"number","type":{"kind":"Optional","of":[{"kind":"u32"}]},"default":[null]}],"result":{"kind":"Ref","name":"glow.core.ConfigurationChange"},"throws":["glow.core.BadConfiguration"],"doc":"Goes back to the file that change `number` left; null: to the last good one before the newest change."},{"name":"links_list","path":"glow.core/Node.links_list","selector":3601059715,"result":{"kind":"Array","of":[{"kind":"Ref","name":"glow.core.StandingLink"}]},"idempotent":true},{"name":"links_add","path":"glow.core/Node.links_add","selector":3057925876,"arguments":[{"name":"urls","type":{"kind":"Array","of":[{"kind":"String","bound":4096}],"bound":16}},{"name":"key","type":{"kind":"Optional","of":[{"kind":"Ref","name":"glow.core.Key"}]},"default":[null]}],"result":{"kind":"Ref","name":"glow.core.StandingLink"},"doc":"Administrators only: keeps a link to one node, at whichever of the addresses answers; tells how the first attempt went.\n`pipe:` and other addresses that mean something on this device alone are for its own user."},{"name":"links_remove","path":"glow.core/Node.links_remove","selector":1988459294,"arguments":[{"name":"urls","type":{"kind":"Array","of":[{"kind":"String","bound":4096}],"bound":16}}],"doc":"Administrators only: dials these addresses no more, and ends the links that were made there."},{"name":"logs","path":"glow.core/Node.logs","selector":319902037,"arguments":[{"name":"after","type":{"kind":"u64"},"default":[0]},{"name":"last","type":{"kind":"Optional","of":[{"kind":"u64"}]},"default":[null]},{"name":"follow","type":{"kind":"bool"},"default":[false]},{"name":"level","type":{"kind":"Ref","name":"glow.core.LogLevel"},"default":[10]},{"name":"process","type":{"kind":"String","bound":63},"default":[""]}],"result":{"kind":"Stream","of":[{"kind":"Ref","name":"glow.core.LogRecord"}]},"doc":"Administrators only: what was said, oldest first, of the last 10,000 records: those after the one with number\n`after`, of a process, of a level and above, and of these the `last` ones. With `follow` it goes on with what\ncomes; who is too slow for that loses the oldest."},{"name":"metrics","path":"glow.core/Node.metrics","selector":74445783,"result":{"kind":"Array","of":[{"kind":"Ref","name":"glow.core.Metric"}]},"idempotent":true,"doc":"What the node counts and measures."},{"name":"records","path":"glow.core/Node.records","selector":2824306336,"result":{"kind":"Array","of":[{"kind":"Ref","name":"glow.core.LinkStateRecord"}]},"idempotent":true,"doc":"What every node of the namespace last said of itself, as far as it is known here."},{"name":"routes","path":"glow.core/Node.routes","selector":2705850428,"arguments":[{"name":"destination","type":{"kind":"Optional","of":[{"kind":"Ref","name":"glow.core.Address"}]},"default":[null]}],"result":{"kind":"Array","of":[{"kind":"Ref","name":"glow.core.Route"}]},"idempotent":true,"doc":"The ways to all nodes that can be reached, or to one."},{"name":"meet","path":"glow.core/Node.meet","selector":3216863885,"arguments":[{"name":"caller","type":{"kind":"Ref","name":"glow.core.Meeting"}}],"result":{"kind":"Ref","name":"glow.core.Meeting"},"doc":"Members and administrators of the namespace: how the caller can be reached, for how this node can be. Each then\ndials the other. Only the node with the lower address offers a description; the answer has one, too."}]}
+{"kind":"struct","name":"glow.core.LinkOffer","doc":"A direct link on offer, for a person to carry to the other device.","fields":[{"name":"number","type":{"kind":"u32"}},{"name":"text","type":{"kind":"String"}}]},
+{"kind":"proto","name":"glow.core.Node","doc":"One relay on one device. Its resource id is its address.","bases":["glow.core.Process"],"methods":[{"name":"node_status","path":"glow.core/Node.node_status","selector":4173643393,"result":{"kind":"Ref","name":"glow.core.NodeStatus"},"idempotent":true},{"name":"resolve","path":"glow.core/Node.resolve","selector":3336570575,"arguments":[{"name":"name","type":{"kind":"String","bound":512}}],"result":{"kind":"Ref","name":"glow.core.Location"},"throws":["glow.core.NoSuchName"],"idempotent":true,"doc":"Where \"nas\", \"nas/files\" or \"self/files\" is; an address prefix of at least 4 characters serves as a node's name."},{"name":"resources","path":"glow.core/Node.resources","selector":1370279882,"arguments":[{"name":"node","type":{"kind":"Ref","name":"glow.core.Address"}}],"result":{"kind":"Array","of":[{"kind":"Ref","name":"glow.core.ResourceStatus"}]},"idempotent":true,"doc":"Resources of one node of the namespace, from its directory statement."},{"name":"processes","path":"glow.core/Node.processes","selector":1979840872,"result":{"kind":"Array","of":[{"kind":"Ref","name":"glow.core.ProcessStatus"}]},"idempotent":true},{"name":"route","path":"glow.core/Node.route","selector":3450544807,"arguments":[{"name":"destination","type":{"kind":"Ref","name":"glow.core.Address"}}],"result":{"kind":"Array","of":[{"kind":"Ref","name":"glow.core.Hop"}]},"idempotent":true,"doc":"The nodes that a packet from here to `destination` visits, this node first."},{"name":"echo","path":"glow.core/Node.echo","selector":2024166333,"arguments":[{"name":"payload","type":{"kind":"Bytes","bound":65536}}],"result":{"kind":"Bytes"},"idempotent":true,"doc":"Answers its argument; measures a round trip."},{"name":"create","path":"glow.core/Node.create","selector":2187511042,"arguments":[{"name":"specification","type":{"kind":"Ref","name":"glow.core.Specification"}}],"result":{"kind":"Ref","name":"glow.core.ProcessStatus"},"throws":["glow.core.NameTaken","glow.core.BadSpecification"],"doc":"Administrators only."},{"name":"kill","path":"glow.core/Node.kill","selector":1751714826,"arguments":[{"name":"process","type":{"kind":"Id"}}],"result":{"kind":"Ref","name":"glow.core.ProcessStatus"},"doc":"Administrators only: ends a process and forgets its specification."},{"name":"invite","path":"glow.core/Node.invite","selector":3742187978,"arguments":[{"name":"name","type":{"kind":"Ref","name":"glow.core.Label"},"default":[""]},{"name":"role","type":{"kind":"Ref","name":"glow.core.Role"},"default":[2]},{"name":"lifetime","type":{"kind":"Duration"},"default":[0.0]},{"name":"accept","type":{"kind":"bool"},"default":[false]}],"result":{"kind":"Stream","of":[{"kind":"Ref","name":"glow.core.PairingEvent"}]},"doc":"Administrators only: makes an invite and tells what becomes of it until the stream is closed; the invite stays valid.\nWith `accept` a right proof is enough, else confirm() must follow an `asked`. A lifetime of 0 is the node's setting."},{"name":"confirm","path":"glow.core/Node.confirm","selector":769599430,"arguments":[{"name":"invite","type":{"kind":"Id"}},{"name":"accept","type":{"kind":"bool"}}],"doc":"Administrators only: the person's answer to an `asked`."},{"name":"join","path":"glow.core/Node.join","selector":1812202784,"arguments":[{"name":"link","type":{"kind":"String","bound":4096}},{"name":"name","type":{"kind":"Ref","name":"glow.core.Label"},"default":[""]}],"result":{"kind":"Ref","name":"glow.core.NodeStatus"},"throws":["glow.core.InviteRefused"],"doc":"Local user only: joins the namespace that an invite link names."},{"name":"stop","path":"glow.core/Node.stop","selector":2122334685,"doc":"Local user only: ends the node after its processes ended."},{"name":"introduce","path":"glow.core/Node.introduce","selector":1174326897,"arguments":[{"name":"id","type":{"kind":"Id"}},{"name":"key","type":{"kind":"Ref","name":"glow.core.Key"}},{"name":"narrowing","type":{"kind":"Bytes"},"default":[""]}],"result":{"kind":"Id"},"doc":"A fresh id through which the holder of `key` uses `id` with the caller's rights; held 60 s until used."},{"name":"configuration","path":"glow.core/Node.configuration","selector":3007252418,"result":{"kind":"Ref","name":"glow.core.Configuration"},"idempotent":true,"doc":"Administrators only, as all of these: what the node is set to, and why."},{"name":"configure","path":"glow.core/Node.configure","selector":3050197461,"arguments":[{"name":"key","type":{"kind":"String","bound":256}},{"name":"value","type":{"kind":"Optional","of":[{"kind":"String","bound":4096}]},"default":[null]}],"result":{"kind":"Ref","name":"glow.core.ConfigurationChange"},"throws":["glow.core.BadConfiguration"],"doc":"Gives a setting a value: TOML, or text that needs no quotes. null: its default."},{"name":"configuration_history","path":"glow.core/Node.configuration_history","selector":2158534776,"result":{"kind":"Array","of":[{"kind":"Ref","name":"glow.core.ConfigurationEntry"}]},"idempotent":true,"doc":"The newest 1,000 changes, newest first."},{"name":"configuration_text","path":"glow.core/Node.configuration_text","selector":1563915234,"arguments":[{"name":"number","type":{"kind":"u32"}}],"result":{"kind":"Bytes"},"idempotent":true,"doc":"The file as a change left it."},{"name":"configuration_rollback","path":"glow.core/Node.configuration_rollback","selector":1642528030,"arguments":[{"name":"number","type":{"kind":"Optional","of":[{"kind":"u32"}]},"default":[null]}],"result":{"kind":"Ref","name":"glow.core.ConfigurationChange"},"throws":["glow.core.BadConfiguration"],"doc":"Goes back to the file that change `number` left; null: to the last good one before the newest change."},{"name":"links_list","path":"glow.core/Node.links_list","selector":3601059715,"result":{"kind":"Array","of":[{"kind":"Ref","name":"glow.core.StandingLink"}]},"idempotent":true},{"name":"links_add","path":"glow.core/Node.links_add","selector":3057925876,"arguments":[{"name":"urls","type":{"kind":"Array","of":[{"kind":"String","bound":4096}],"bound":16}},{"name":"key","type":{"kind":"Optional","of":[{"kind":"Ref","name":"glow.core.Key"}]},"default":[null]}],"result":{"kind":"Ref","name":"glow.core.StandingLink"},"doc":"Administrators only: keeps a link to one node, at whichever of the addresses answers; tells how the first attempt went.\n`pipe:` and other addresses that mean something on this device alone are for its own user."},{"name":"links_remove","path":"glow.core/Node.links_remove","selector":1988459294,"arguments":[{"name":"urls","type":{"kind":"Array","of":[{"kind":"String","bound":4096}],"bound":16}}],"doc":"Administrators only: dials these addresses no more, and ends the links that were made there."},{"name":"logs","path":"glow.core/Node.logs","selector":319902037,"arguments":[{"name":"after","type":{"kind":"u64"},"default":[0]},{"name":"last","type":{"kind":"Optional","of":[{"kind":"u64"}]},"default":[null]},{"name":"follow","type":{"kind":"bool"},"default":[false]},{"name":"level","type":{"kind":"Ref","name":"glow.core.LogLevel"},"default":[10]},{"name":"process","type":{"kind":"String","bound":63},"default":[""]}],"result":{"kind":"Stream","of":[{"kind":"Ref","name":"glow.core.LogRecord"}]},"doc":"Administrators only: what was said, oldest first, of the last 10,000 records: those after the one with number\n`after`, of a process, of a level and above, and of these the `last` ones. With `follow` it goes on with what\ncomes; who is too slow for that loses the oldest."},{"name":"metrics","path":"glow.core/Node.metrics","selector":74445783,"result":{"kind":"Array","of":[{"kind":"Ref","name":"glow.core.Metric"}]},"idempotent":true,"doc":"What the node counts and measures."},{"name":"records","path":"glow.core/Node.records","selector":2824306336,"result":{"kind":"Array","of":[{"kind":"Ref","name":"glow.core.LinkStateRecord"}]},"idempotent":true,"doc":"What every node of the namespace last said of itself, as far as it is known here."},{"name":"routes","path":"glow.core/Node.routes","selector":2705850428,"arguments":[{"name":"destination","type":{"kind":"Optional","of":[{"kind":"Ref","name":"glow.core.Address"}]},"default":[null]}],"result":{"kind":"Array","of":[{"kind":"Ref","name":"glow.core.Route"}]},"idempotent":true,"doc":"The ways to all nodes that can be reached, or to one."},{"name":"meet","path":"glow.core/Node.meet","selector":3216863885,"arguments":[{"name":"caller","type":{"kind":"Ref","name":"glow.core.Meeting"}}],"result":{"kind":"Ref","name":"glow.core.Meeting"},"doc":"Members and administrators of the namespace: how the caller can be reached, for how this node can be. Each then\ndials the other. Only the node with the lower address offers a description; the answer has one, too."},{"name":"link_offer","path":"glow.core/Node.link_offer","selector":4236197829,"result":{"kind":"Ref","name":"glow.core.LinkOffer"},"throws":["glow.core.LinkFailed"],"doc":"Local user only: offers a direct link to whichever device of the namespace answers within 10 minutes."},{"name":"link_answer","path":"glow.core/Node.link_answer","selector":3717326537,"arguments":[{"name":"offer","type":{"kind":"String","bound":16384}}],"result":{"kind":"String"},"throws":["glow.core.LinkFailed"],"doc":"Local user only: answers an offer; the text is for the device that made it."},{"name":"link_accept","path":"glow.core/Node.link_accept","selector":3991608184,"arguments":[{"name":"number","type":{"kind":"u32"}},{"name":"answer","type":{"kind":"String","bound":16384}}],"result":{"kind":"Ref","name":"glow.core.NodeSummary"},"throws":["glow.core.LinkFailed"],"doc":"Local user only: takes the answer to an offer; returns who is linked, once it is."}]}
 ]}
 """
 Resource.schema = SCHEMA

@@ -51,6 +51,7 @@ _BY_NAME: dict[str, int] = {
     "glow.core.NoSuchName": NO_SUCH,
     "glow.core.NameTaken": CONFLICT,
     "glow.core.BadConfiguration": USAGE,
+    "glow.core.LinkFailed": UNREACHABLE,
     "glow.kv.Conflict": CONFLICT,
     "glow.kv.TooOld": CONFLICT,
     "glow.filesystem.ReadOnly": DENIED,
@@ -103,6 +104,7 @@ _WORDS: dict[str, Callable[[Any], Words]] = {
     "glow.core.NameTaken": lambda e: (f"the name {e.name_} is taken", "", "choose another one with --label"),
     "glow.core.BadSpecification": lambda e: ("no process can be made of this", e.reason, "glow create --help"),
     "glow.core.BadConfiguration": lambda e: (e.what, e.why, e.help),
+    "glow.core.LinkFailed": lambda e: (e.what, e.why, e.help),
     "glow.core.InviteRefused": lambda e: (
         "the invite was refused",
         e.reason.removeprefix("the invite was refused: "),

@@ -12,6 +12,7 @@ from firefly.attachment import PIPES
 from firefly.client import Glow, dial_node
 from firefly.errors import GlowError, NoSuchResource
 from firefly.interfaces.core import Node, StandingLink
+from node.cli import link_offers
 from node.cli.client import attached, named, node_at
 from node.cli.failures import OK, UsageError
 from node.cli.flags import global_flags, home_of
@@ -37,6 +38,8 @@ def configure(parser: ArgumentParser) -> None:
     verb("ls", "the links that are kept, and why each is as it is")
     remove = verb("rm", "keep a link no more, and end it")
     remove.add_argument("which", metavar="URL|NODE", help="one address, or all those of a node")
+    link_offers.configure_offer(verb("offer", "link with a device directly, by a text that you carry there"))
+    link_offers.configure_answer(verb("answer", "answer the offer of another device"))
     verb("stdio", "join standard input and output with this device's node: the far end of a pipe link")
 
 
@@ -145,4 +148,10 @@ def stdio(arguments: Namespace) -> int:
 
 
 Verb = Callable[[Glow, Node, Namespace, Output], Awaitable[int]]
-_VERBS: dict[str, Verb] = {"add": add, "ls": show_links, "rm": remove}
+_VERBS: dict[str, Verb] = {
+    "add": add,
+    "ls": show_links,
+    "rm": remove,
+    "offer": link_offers.offer,
+    "answer": link_offers.answer,
+}

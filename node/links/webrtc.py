@@ -66,9 +66,9 @@ class DataChannel:
         """Takes one more address of the other end: a candidate as browsers tell them one by one."""
         self._program.ask(Ask(self._number, "candidate", candidate))
 
-    async def connection(self) -> Connection:
-        """The connection, once there is one."""
-        await self._wait(self._opened, OPEN_TIME, "no way between the two was found in time")
+    async def connection(self, patience: float = OPEN_TIME) -> Connection:
+        """The connection, once there is one, for which the other end has `patience` seconds."""
+        await self._wait(self._opened, patience, "no way between the two was found in time")
         stream = trio.SocketStream(trio.socket.from_stdlib_socket(self._ours))
         return Connection(stream, kind, f"{kind}://{self.remote}{'?relayed' * (self.how == 'relayed')}")
 
