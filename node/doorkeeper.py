@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 
 import msgspec
@@ -39,6 +39,8 @@ from node.store import Store
 
 ANSWER_TIME = 630.0
 """Seconds that a joiner waits: the inviter's person has 10 minutes."""
+CALL_TIME = 60.0
+"""Seconds that an inviter which cannot be dialled has to dial this node."""
 MAX_INVITES = 64
 IN_ANOTHER = (
     "the device belongs to another namespace: it can only be a relay of this one, by an invite of "
@@ -76,7 +78,9 @@ class Doorkeeper:
         self._asked: dict[bytes, Asked] = {}
         self._listeners: set[trio.MemorySendChannel[Happened]] = set()
         self._answers: dict[Link, Callable[[int, bytes], None]] = {}
+        self._at: set[str] = set()
         node.pair = self._pair
+        node.waits_at_door = self._waits
 
     def load(self) -> None:
         """Takes up the invites that are still valid (blocking)."""
@@ -87,10 +91,18 @@ class Doorkeeper:
             else:
                 self._node.store.remove_invite(invite.id)
 
+    def _waits(self, link: Link) -> bool:
+        """Whether a person may be about to pair over a link: it was dialled for that, or this node belongs nowhere."""
+        return self._node.namespace is None or (link.url in self._at and bool(self._invites))
+
     # --- inviting
 
-    async def invite(self, name: str, role: int, lifetime: float, accept: bool) -> tuple[Invite, str]:
+    async def invite(
+        self, name: str, role: int, lifetime: float, accept: bool, at: Sequence[str] = ()
+    ) -> tuple[Invite, str]:
         """A new invite, on disk when this returns, and its link; a lifetime of 0 s is the usual one, `self.lifetime`.
+
+        `at` are addresses where this node dials the other, which need not be able to dial this one then.
 
         Raises Denied's kin if this node cannot invite.
         """
@@ -101,12 +113,14 @@ class Doorkeeper:
         if len(self._invites) >= MAX_INVITES:
             raise InvalidArgument(f"over {MAX_INVITES} invites are open", hint="wait until some have expired")
         addresses = [url for url in self._node.listening if scheme_of(url) in SHAREABLE]
-        if not addresses:
+        if not addresses and not at:
             raise InvalidArgument(
                 "an invite would lead nowhere",
                 cause="this node listens at no address that another device could dial",
-                hint="start it so that it does: glow node --listen tcp://0.0.0.0:4747",
+                hint="start it so that it does: glow node --listen tcp://0.0.0.0:4747; "
+                "or dial the other: glow invite --at tcp://HOST:PORT",
             )
+        self._at.update(at)
         invite = new_invite(name, role, accept, time.time(), min(max(lifetime or self.lifetime, 1.0), 30 * 86400.0))
         packed = msgspec.msgpack.encode(invite)
         await self._node.store.run(lambda store: store.add_invite(invite.id, packed))
@@ -237,7 +251,11 @@ class Doorkeeper:
         self._node.after_joining(link)
 
     async def _dial(self, addresses: list[str], inviter: bytes) -> Link:
+        """A link to the inviter: one that it has made already, or one to its addresses; or else one that it makes."""
         reasons = []
+        link = self._made_by(inviter)
+        if link is not None:
+            return link
         for address in addresses:
             try:
                 link = await self._node.links.dial(address, inviter)
@@ -246,11 +264,23 @@ class Doorkeeper:
             else:
                 self._node.links.pairing.add(link)
                 return link
+        with trio.move_on_after(CALL_TIME if not addresses else 0.0):
+            while True:
+                await self._node.links.linked.wait()
+                if (link := self._made_by(inviter)) is not None:
+                    return link
         raise Unreachable(
             "the inviting device cannot be reached",
-            cause="; ".join(reasons) or "the link names no address",
-            hint="is it switched on, and on the same network?",
+            cause="; ".join(reasons) or f"it has not dialled this one within {CALL_TIME:.0f} s, and names no address",
+            hint="is it switched on, and on the same network? `glow link ls` there says what it dials",
         )
+
+    def _made_by(self, inviter: bytes) -> Link | None:
+        """A link that the inviter has made, over which this node can ask."""
+        found = [link for link in self._node.router.links if link.peer_key == inviter and not link.reason]
+        if found:
+            self._node.links.pairing.add(found[0])
+        return found[0] if found else None
 
     async def _pair_over(self, link: Link, secret: bytes, label: str) -> Joined:
         node = self._node
@@ -284,7 +314,8 @@ class Doorkeeper:
                 keep(store, namespace, data, inviter)
             keep(store, namespace, joined.certificates[-1], node.key.public)
             keep(store, namespace, joined.name, node.key.public)
-            store.set_links(widened(store.links(), addresses, inviter))
+            if addresses:
+                store.set_links(widened(store.links(), addresses, inviter))
             if node.namespace is None:
                 if joined.secret:
                     store.set("namespace-key", joined.secret)

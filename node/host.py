@@ -303,12 +303,17 @@ class ProcessHost:
             process.thread = thread
 
         async with started(process.installed.load, label, context, opened) as server:
+            well_known: bytes | None = getattr(server, "well_known", None)
             try:
                 self._resources.add(process.id, server, int(specification.access), label)
+                if well_known is not None:
+                    self._resources.add(well_known, server)
                 self._running(process, server.proto)
                 await trio.sleep_forever()
             finally:
                 self._resources.remove(process.id)
+                if well_known is not None:
+                    self._resources.remove(well_known)
                 self._changed()
 
     async def _run_program(self, process: Process) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 import trio
 
@@ -60,7 +61,14 @@ class HubServices:
         except GlowError as error:  # a relay without a signaling process is no worse a relay
             log.debug("the relay %s names no servers: %s", self._node.name_of(hub), error)
             return
+        here = self._host_of(hub)
         for server in found:
-            self._servers.append(Server(server.urls, server.username, server.credential))
+            urls = [url.replace(":0.0.0.0:", f":{here}:") for url in server.urls if here or ":0.0.0.0:" not in url]
+            self._servers.append(Server(urls, server.username, server.credential))
             if server.lifetime is not None:
                 self._until = min(self._until, trio.current_time() + server.lifetime / 2)
+
+    def _host_of(self, hub: bytes) -> str:
+        """Where a hub is that does not know it itself: where this node has dialled it; empty if it has not."""
+        urls = (link.url for link in self._node.router.links if link.peer_address == hub)
+        return next((urlsplit(url).netloc.rpartition(":")[0] for url in urls if ":" in urlsplit(url).netloc), "")

@@ -71,6 +71,7 @@ class Node:
         self.directories: dict[bytes, Directory] = {}
         self.own_resources: Callable[[], list[Resource]] = list
         self.pair: Callable[[Link, int, bytes], None] = lambda link, step, body: None
+        self.waits_at_door: Callable[[Link], bool] = lambda link: False
         self._nursery = nursery
         self._describing = self._loading = False
         self._sequence = 0
@@ -183,9 +184,14 @@ class Node:
         return self.book.role(self.namespace, self.key.public) if self.namespace is not None else 0
 
     def caller_of(self, key: bytes) -> Caller:
-        """What the certificates say of a node; role 0 if nothing."""
-        namespace = self.namespace or b""
-        return Caller(key, namespace, self.book.role(namespace, key), address_of(key))
+        """What the certificates say of a node: its role in this node's own namespace, 0 if it has none there.
+
+        Its namespace is one that both are in; empty if there is none.
+        """
+        own = self.namespace or b""
+        role = self.book.role(own, key)
+        others = [] if role else self.book.shared(self.key.public, key)
+        return Caller(key, own if role else b"".join(others[:1]), role, address_of(key))
 
     def start_soon(self, task: Callable[..., Any], *arguments: Any) -> None:
         """Runs a task for as long as the node runs."""
@@ -237,6 +243,8 @@ class Node:
         self.mesh.link_up(link, link.peer_key, (), now)
         self._introduce(link, self._certify(link, now))
         self._announce(link)
+        if not link.certified and self.waits_at_door(link):
+            self.links.begin_pairing(link)
         self.meetings.link_up(link)
         self.timer.arm(self.mesh)
         self.timer.arm(link)

@@ -200,7 +200,7 @@ class NodeProcess(core.NodeServer):
         return await self._processes.kill(found)
 
     async def invite(
-        self, name: str, role: core.Role, lifetime: float, accept: bool
+        self, name: str, role: core.Role, lifetime: float, accept: bool, at: list[str]
     ) -> AsyncIterator[core.PairingEvent]:
         self._administrators_only()
         if self._node.role != ADMIN:
@@ -211,7 +211,9 @@ class NodeProcess(core.NodeServer):
             )
         if not math.isfinite(lifetime):
             raise InvalidArgument("the lifetime is not a number of seconds")
-        invite, link = await self._doorkeeper.invite(name, int(role), lifetime, accept)
+        invite, link = await self._doorkeeper.invite(name, int(role), lifetime, accept, at)
+        if at:
+            await self._link_book.add(at, None, current_call().caller.local)
         events = self._doorkeeper.events(invite.id)
         yield core.PairingEventCreated(_invite_value(invite, link))
         async for happened in events:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = ("firefly", "idl", "node", "processes", "signaling")
-KINDS = ("executor", "filesystem", "forward", "kv", "pubsub")
+KINDS = ("executor", "filesystem", "forward", "kv", "pubsub", "signaling")
 ENTRY_POINTS = ("glow = node.cli.main:main", "[glow.processes]", *(f"{kind} = " for kind in KINDS))
 
 

@@ -45,6 +45,7 @@ GROUPS: dict[str, dict[str, str]] = {
         "simulate": "let a made-up mesh of real nodes run in virtual time",
     },
     "RUN": {
+        "signaling": "run a hub: what helps devices to meet, and relays where nothing else works",
         "config": "what a node is set to, and every change of it",
         "link": "keep links to other nodes: by address, or through a command such as ssh",
         "completion": "a script that lets your shell complete commands",

@@ -46,6 +46,13 @@ def configure(parser: ArgumentParser) -> None:
         metavar="TIME",
         help="how long it is valid (default: invite.lifetime, 24h)",
     )
+    parser.add_argument(
+        "--at",
+        action="append",
+        default=[],
+        metavar="URL",
+        help="dial the other device there, for one that cannot dial this one, such as a hub: tcp://hub.example:8080",
+    )
 
 
 def run(arguments: Namespace) -> int:
@@ -67,7 +74,7 @@ def run(arguments: Namespace) -> int:
 async def invite(glow: Glow, arguments: Namespace, out: Output) -> int:
     """Shows the link; without --yes it stays until the device is in, and asks before it lets it in."""
     role = _ROLES[arguments.role]
-    async with glow.node.invite(arguments.name or "", role, arguments.lifetime, arguments.yes) as events:
+    async with glow.node.invite(arguments.name or "", role, arguments.lifetime, arguments.yes, arguments.at) as events:
         async for event in events:
             match event:
                 case PairingEventCreated(made):

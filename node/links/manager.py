@@ -60,6 +60,8 @@ class LinkManager:
         self._half_open: OrderedDict[object, tuple[str, trio.CancelScope]] = OrderedDict()
         self.standing = StandingLinks(self.connect, router.links, nursery)
         self.pairing: set[Link] = set()
+        self.linked = trio.Event()
+        """A link comes up: set once, and replaced."""
         self.initiated: set[Link] = set()
 
     # --- listening
@@ -186,6 +188,8 @@ class LinkManager:
         link.measured = self._neighbourhood.link_measured
         self._neighbourhood.link_up(link)
         link.up.set()
+        self.linked.set()
+        self.linked = trio.Event()
         try:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(self._limit_uncertified, link)

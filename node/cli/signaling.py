@@ -1,0 +1,123 @@
+"""`glow signaling`: runs a hub, a node with a public address that helps others to meet and relays for them."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, Namespace
+from pathlib import Path
+
+from firefly.client import Glow
+from firefly.interfaces.core import ProcessKind, ProcessState, ProcessStatus, Role, Specification
+from node.cli.client import attached, node_runs
+from node.cli.detach import detach, node_words
+from node.cli.failures import UsageError
+from node.cli.output import Output, plain
+from node.cli.running import announce, configure_node, run_node
+
+NAME = "signaling"
+HELP = "run a hub: what helps devices to meet, and relays where nothing else works"
+LABEL = PROGRAM = "signaling"
+LISTEN = "0.0.0.0:8080"
+STUN_PORT = "3478"
+MAX_PORT = 65535
+OFF = "off"
+NEXT = (
+    "next, on a device of yours:  glow invite --role relay --name hub --at tcp://THIS-HOST:PORT\n"
+    "then here:                   glow join LINK\n"
+    "and on each other device:    glow link add tcp://THIS-HOST:PORT"
+)
+
+
+def configure(parser: ArgumentParser) -> None:
+    parser.epilog = f"For example: glow signaling --listen {LISTEN} --host hub.example. docs/guides/hub.md says more."
+    configure_node(parser)
+    parser.add_argument("--host", help="the name or address under which others reach this hub")
+    parser.add_argument(
+        "--stun",
+        metavar="PORT",
+        default=STUN_PORT,
+        help=f"where STUN is answered, and at the port above (default: {STUN_PORT}; off: nowhere)",
+    )
+    parser.add_argument("--turn", action="append", default=[], metavar="URL", help="a TURN server: turn:HOST:3478")
+    parser.add_argument("--turn-secret-file", metavar="FILE", help="holds the secret that it shares with this hub")
+    parser.add_argument("--admits", choices=["mine", "open"], help="whom it serves: glow config explain hub.admits")
+
+
+def run(arguments: Namespace) -> int:
+    arguments.listen = [url_of(place, bool(arguments.certificate)) for place in arguments.listen or []] or None
+    specification = specification_of(arguments)
+    out = Output(arguments)
+    if node_runs(arguments):
+
+        async def work(glow: Glow) -> int:
+            status = await made(glow, specification, arguments.admits)
+            out.show(plain(status), lambda: f"{LABEL} is {status.state.name.lower()} on the node that runs here")
+            return 0
+
+        return attached(arguments, work)
+    if arguments.listen is None and not known(arguments):
+        arguments.listen = [url_of(LISTEN, bool(arguments.certificate))]
+    if arguments.detach:
+        return detach(arguments, [NAME, *node_words(arguments), *own_words(arguments)])
+
+    async def begin(glow: Glow) -> None:
+        await made(glow, specification, arguments.admits)
+        announce(await glow.node.node_status(), arguments, NEXT)
+
+    return run_node(arguments, begin, found=False)
+
+
+def known(arguments: Namespace) -> bool:
+    """Whether a hub ran here before: it listens where it did the last time."""
+    from node.cli.flags import home_of
+
+    return (home_of(arguments) / "node.key").exists()
+
+
+def url_of(place: str, secure: bool) -> str:
+    """HOST:PORT as a URL; a URL stays as it is."""
+    return place if "://" in place or place == "none" else f"{'wss' if secure else 'tcp'}://{place}"
+
+
+def specification_of(arguments: Namespace) -> Specification:
+    """The signaling process. Raises UsageError."""
+    settings = {}
+    if arguments.stun != OFF:
+        if not arguments.stun.isdecimal() or not 0 <= int(arguments.stun) < MAX_PORT:
+            raise UsageError(
+                f"--stun {arguments.stun} is no port with another one above it",
+                hint=f"--stun {STUN_PORT}, or --stun {OFF}",
+            )
+        settings["stun"] = f"0.0.0.0:{arguments.stun}"
+    if arguments.host:
+        settings["host"] = arguments.host
+    if arguments.turn and not arguments.turn_secret_file:
+        raise UsageError("--turn goes with --turn-secret-file", hint="the file holds coturn's static-auth-secret")
+    if arguments.turn:
+        settings["turn"] = " ".join(arguments.turn)
+        settings["turn-secret-file"] = str(Path(arguments.turn_secret_file).absolute())
+    return Specification(LABEL, ProcessKind.BUILTIN, PROGRAM, configuration=settings, access=Role.MEMBER)
+
+
+async def made(glow: Glow, specification: Specification, admits: str | None) -> ProcessStatus:
+    """The signaling process as it is wanted, made or made anew. Raises UsageError if it does not start."""
+    if admits:
+        await glow.node.configure("hub.admits", admits)
+    found = [status for status in await glow.node.processes() if status.label == LABEL]
+    for status in found:
+        await glow.node.kill(status.id)
+    status = await glow.node.create(specification)
+    if status.state is not ProcessState.RUNNING:
+        await glow.node.kill(status.id)
+        raise UsageError("the hub cannot help devices to meet", status.reason, "glow signaling --help")
+    return status
+
+
+def own_words(arguments: Namespace) -> list[str]:
+    """The flags of this command alone, as they are passed on."""
+    words = ["--stun", arguments.stun]
+    for url in arguments.turn:
+        words += ["--turn", url]
+    for name in ("host", "turn_secret_file", "admits"):
+        if value := getattr(arguments, name):
+            words += [f"--{name.replace('_', '-')}", value]
+    return words
