@@ -27,6 +27,7 @@ from node.keeper import Keeper
 from node.links.link import Link
 from node.links.manager import LinkManager
 from node.links.ports import Ports
+from node.liveness import SILENCE
 from node.logs import NODE, Log
 from node.peers import Peers
 from node.router import Router
@@ -61,6 +62,7 @@ class Node:
         self.instance = os.urandom(8)
         self.started = datetime.now(UTC)
         self.listening: list[str] = []
+        self.on_network_change: list[Callable[[], None]] = []
         self.log = Log()
         self.namespace: bytes | None = None
         self.directories: dict[bytes, Directory] = {}
@@ -291,6 +293,17 @@ class Node:
         self.timer.arm(self.mesh)
         why = f": {self.willingness.why}" if self.willingness.why else ""
         self.log.add(LogLevel.INFO, NODE, "routes", f"this node relays {RELAYS[relay]}{why}", {})
+
+    def network_changed(self, what: str) -> None:
+        """This device has other addresses, or another way out, or has slept: what rests on the old ones is looked at.
+
+        A link whose neighbour does not answer is down in 1.5 s. `on_network_change` hears of it.
+        """
+        self.log.add(LogLevel.INFO, NODE, "network", f"the network changed: {what}", {})
+        self.links.network_changed()
+        self.timer.arm_at(trio.current_time() + SILENCE)
+        for changed in self.on_network_change:
+            changed()
 
     def _listed(self, address: bytes) -> bool:
         """Whether a node has, or had, a certificate of a namespace that this one is in."""

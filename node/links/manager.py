@@ -19,6 +19,7 @@ from node.links.connection import Connection
 from node.links.link import HANDSHAKE_TIME, Link, shake_hands
 from node.links.ports import Listening, Ports, only_links
 from node.links.standing import Made, StandingLinks, reason_of
+from node.network import is_gone
 from node.router import Router
 
 Arrive = Callable[[Connection], Awaitable[bool]]
@@ -165,6 +166,18 @@ class LinkManager:
             if link.lost:
                 raise LinkClosed(reason)
         raise LinkError(reason, hint=link.hint)
+
+    def network_changed(self) -> None:
+        """Ends the links whose own address this device has no more, asks the neighbours at the other ends of the others
+        whether they are there, and dials at once what waits to be dialled.
+        """
+        for link in list(self._router.links):
+            if is_gone(link.local):
+                link.close(f"{link.local}, the address that it left from, is gone")
+            else:
+                link.liveness.probe()
+        self._router.flush()
+        self.standing.network_changed()
 
     # --- running
 
