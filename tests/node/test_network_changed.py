@@ -29,11 +29,11 @@ class Wire:
         self._port = port
 
     async def serve(self, client: trio.SocketStream) -> None:
-        async with client, await trio.open_tcp_stream("127.0.0.1", self._port) as server:
-            async with trio.open_nursery() as nursery:
-                nursery.start_soon(self._carry, client, server)
-                await self._carry(server, client)
-                nursery.cancel_scope.cancel()
+        server = await trio.open_tcp_stream("127.0.0.1", self._port)
+        async with client, server, trio.open_nursery() as nursery:
+            nursery.start_soon(self._carry, client, server)
+            await self._carry(server, client)
+            nursery.cancel_scope.cancel()
 
     async def _carry(self, source: trio.SocketStream, target: trio.SocketStream) -> None:
         with suppress(trio.BrokenResourceError):
