@@ -1,6 +1,6 @@
 """What Linux tells of its network: that something has changed, the addresses, the ways out (man 7 rtnetlink).
 
-The numbers are those of linux/netlink.h, rtnetlink.h, if_addr.h and if.h. Android lets no application ask: OSError.
+The numbers are those of linux/netlink.h, rtnetlink.h, if_addr.h and if.h. Android may refuse: OSError.
 """
 
 from __future__ import annotations

@@ -131,7 +131,7 @@ def _source(outside: str) -> Address | None:
 
 
 def this_system() -> System:
-    if sys.platform == "linux":
+    if sys.platform in ("linux", "android"):
         with suppress(OSError):
             return Linux()
     return Elsewhere()

@@ -174,6 +174,14 @@ def test_an_address_of_nobody_here_is_gone_and_ours_are_not() -> None:
     assert not is_gone(None)
 
 
+def test_where_nobody_may_ask_the_kernel_one_looks(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*arguments: object) -> None:
+        raise PermissionError("as on Android")
+
+    monkeypatch.setattr("node.netlink._open", refuse)
+    assert isinstance(this_system(), Elsewhere)
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="netlink is Linux's")
 def test_linux_tells_what_a_socket_sees_too() -> None:
     system = this_system()

@@ -6,6 +6,7 @@ from importlib.machinery import ModuleSpec, PathFinder
 from importlib.metadata import Distribution, DistributionFinder
 from types import ModuleType
 
+EVERYTHING = DistributionFinder.Context()
 ABSENT = frozenset({"aioice", "aiortc", "av", "google_crc32c", "ifaddr", "pyee", "pylibsrtp", "wasmtime", "zeroconf"})
 
 
@@ -19,9 +20,7 @@ class Lean(PathFinder):
         return None if fullname.partition(".")[0] in ABSENT else super().find_spec(fullname, path, target)
 
     @classmethod
-    def find_distributions(
-        cls, context: DistributionFinder.Context = DistributionFinder.Context()
-    ) -> Iterable[Distribution]:
+    def find_distributions(cls, context: DistributionFinder.Context = EVERYTHING) -> Iterable[Distribution]:
         return [found for found in super().find_distributions(context) if found.name.replace("-", "_") not in ABSENT]
 
 
