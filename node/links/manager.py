@@ -171,8 +171,9 @@ class LinkManager:
         """Ends the links whose own address this device has no more, asks the neighbours at the other ends of the others
         whether they are there, and dials at once what waits to be dialled.
         """
+        gone = {address for address in {link.local for link in self._router.links} if is_gone(address)}
         for link in list(self._router.links):
-            if is_gone(link.local):
+            if link.local in gone:
                 link.close(f"{link.local}, the address that it left from, is gone")
             else:
                 link.liveness.probe()
