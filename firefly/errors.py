@@ -137,7 +137,7 @@ class DeclaredError(GlowError):
     Body: ClassVar[type[msgspec.Struct]]
 
     def __init__(self, *fields: Any) -> None:
-        super().__init__(f"{self.name.rpartition('.')[2]}: {', '.join(map(str, fields))}")
+        super().__init__(f"{self.name.rpartition('.')[2]}: {', '.join(filter(None, map(str, fields)))}")
         for name, value in zip(self.Body.__struct_fields__, fields, strict=True):
             setattr(self, name, value)
 

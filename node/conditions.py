@@ -18,6 +18,8 @@ async def on_battery(supplies: Path = POWER_SUPPLIES) -> bool:
     """Whether this device runs on a battery; False where nothing tells."""
     if sys.platform == "darwin":
         return "'Battery Power'" in await _said_by("pmset", "-g", "batt")
+    if '"DISCHARGING"' in await _said_by("termux-battery-status"):  # Android shows apps no files
+        return True
     return await trio.to_thread.run_sync(_discharging, supplies)
 
 

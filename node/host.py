@@ -67,6 +67,7 @@ class Process:
     owner: Process | None = None  # the process that it belongs to; then it is nowhere on disk
     state: ProcessState = ProcessState.STARTING
     reason: str = ""
+    hint: str = ""  # what helps against the failure of its last run
     proto: str = ""
     served: bool = False  # its last run came as far as that
     restart_reason: str = ""  # its owner asked for the end that comes next
@@ -184,9 +185,9 @@ class ProcessHost:
         self._launch(process)
         await process.settled.wait()
         if process.state is not ProcessState.RUNNING:
-            reason = process.reason
+            reason, hint = process.reason, process.hint
             await self.kill(process)
-            raise BadSpecification(reason)
+            raise BadSpecification(reason, hint)
         return process
 
     def start_owned(self, owner: Process, nursery: trio.Nursery, specification: Specification) -> Process:
@@ -278,13 +279,15 @@ class ProcessHost:
 
     async def _run_once(self, process: Process) -> str:
         """Runs a process until it ends; returns why."""
-        process.served = False
+        process.served, process.hint = False, ""
         run = self._run_class if process.specification.kind in CLASSES else self._run_program
         try:
             with trio.CancelScope(deadline=trio.current_time() + self.start_time) as process.starting:
                 return await run(process)
         except BaseException as error:
-            return reason_of(_own_failure(error))
+            failure = first_of(_own_failure(error))
+            process.hint = failure.hint if isinstance(failure, GlowError) else ""
+            return reason_of(failure)
         return f"it did not serve within {self.start_time:g} s"
 
     async def _run_class(self, process: Process) -> str:
@@ -355,10 +358,15 @@ def _own_failure(error: BaseException) -> BaseException:
     return failure
 
 
-def reason_of(error: BaseException) -> str:
-    """Why a process ended, for a person: of several errors the first."""
+def first_of(error: BaseException) -> BaseException:
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
+    return error
+
+
+def reason_of(error: BaseException) -> str:
+    """Why a process ended, for a person: of several errors the first."""
+    error = first_of(error)
     if isinstance(error, BadSpecification):
         return error.reason
     if isinstance(error, GlowError):

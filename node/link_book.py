@@ -30,8 +30,9 @@ Change = Callable[[Sequence[Row]], list[Row]]
 
 
 def standing_of(link: Link) -> str:
-    """What a neighbour is if it has shown no certificate; empty if it has."""
-    return "" if link.certified else ADMITTED.get(link.admitted, UNCERTIFIED)
+    """What a neighbour is if it has shown no certificate, and which proxy the link goes through; empty if neither."""
+    neighbour = "" if link.certified else ADMITTED.get(link.admitted, UNCERTIFIED)
+    return "; ".join(filter(None, [neighbour, f"through the proxy {link.proxy}" if link.proxy else ""]))
 
 
 class LinkBook:

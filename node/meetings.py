@@ -25,7 +25,7 @@ from firefly.interfaces.core import Meeting
 from firefly.interfaces.core import Node as NodeStub
 from node.links import SHAREABLE, LinkError, scheme_of
 from node.links.channels import Server
-from node.links.link import Link
+from node.links.link import TRIED, Link
 from node.links.race import Attempt, Won, race
 from node.links.standing import reason_of
 from node.links.webrtc import DataChannel, DataChannels, is_installed
@@ -60,6 +60,8 @@ class Acquaintance:
     next_attempt: float = 0.0
     trying: bool = False
     tried: list[str] = field(default_factory=list)
+    stale: frozenset[Link] = frozenset()
+    """Data channels from before the network changed: another is made beside them."""
     behind: tuple[str, str] = "", ""
     """What this device and the other one are behind, as far as it was found out."""
 
@@ -95,10 +97,11 @@ class Meetings:
         self._woken.set()
 
     def network_changed(self) -> None:
-        """What failed may work now, and the hubs may see this device elsewhere."""
+        """What failed may work now, what works may be about to end, and the hubs may see this device elsewhere."""
         self._node.hub_services.forget()
         for known in self._known.values():
             known.begin_anew()
+            known.stale = frozenset(link for link in self.links_to(known.address) if link.kind in TRIED)
         self.wake()
 
     async def run(self) -> None:
@@ -119,15 +122,23 @@ class Meetings:
         node = self._node
         talked = [address for address in node.peers.talked_with() if self._may_link(address)] if self._on else []
         self._known = {address: self._known.get(address) or Acquaintance(address) for address in talked}
-        return [known for known in self._known.values() if not self.linked(known.address)]
+        return [known for known in self._known.values() if not self._done(known)]
 
     def _may_link(self, address: bytes) -> bool:
         entry = self._node.directory.entry(address) if self._node.directory is not None else None
         return entry is not None and self._node.caller_of(entry.key).role in (1, 2)
 
+    def links_to(self, address: bytes) -> list[Link]:
+        """Those to the node itself that are up."""
+        links: set[Link] = self._node.router.links
+        return [link for link in links if link.peer_address == address and not link.reason]
+
     def linked(self, address: bytes) -> bool:
-        """Whether there is a link to the node itself."""
-        return any(link.peer_address == address and not link.reason for link in self._node.router.links)
+        return bool(self.links_to(address))
+
+    def _done(self, known: Acquaintance) -> bool:
+        """Whether there is a link that need not be replaced."""
+        return not known.stale.issuperset(self.links_to(known.address))
 
     def outcome(self, address: bytes) -> str:
         """What came of the last attempt at a node, and when the next is made; empty if there is none to tell of."""
@@ -154,13 +165,13 @@ class Meetings:
             if urls is None:
                 urls = (await self._meet(known.address, Meeting(self._urls()))).urls
             await self._dial(known, urls)
-            if not self.linked(known.address) and self._node.address < known.address:
+            if not self._done(known) and self._node.address < known.address:
                 await self._pierce(known)
         except GlowError as error:
             known.tried.append(reason_of(error))
         finally:
             known.trying = False
-        if self.linked(known.address):
+        if self._done(known):
             known.begin_anew()
         else:
             known.failed(trio.current_time())
@@ -180,8 +191,8 @@ class Meetings:
         """Dials the addresses, and says in `tried` why there is no link."""
         urls = [url for url in urls if is_for_others(url)][:MAX_URLS]
         if self._node.address > known.address:
-            await self._wait_for_link(known.address, HEAD_START)
-        if not urls or self.linked(known.address):
+            await self._wait_for_link(known, HEAD_START)
+        if not urls or self._done(known):
             return
         over = trio.Event()
         attempts = [self._attempt(known, url, over) for url in urls]
@@ -199,7 +210,7 @@ class Meetings:
     def _attempt(self, known: Acquaintance, url: str, over: trio.Event) -> Attempt:
         async def attempt(won: Won) -> None:
             def made(link: Link) -> bool:
-                if self.linked(known.address) or not won():
+                if self._done(known) or not won():
                     return False
                 over.set()
                 return True
@@ -212,9 +223,9 @@ class Meetings:
 
         return attempt
 
-    async def _wait_for_link(self, address: bytes, seconds: float) -> None:
+    async def _wait_for_link(self, known: Acquaintance, seconds: float) -> None:
         with trio.move_on_after(seconds):
-            while not self.linked(address):
+            while not self._done(known):
                 await self._woken.wait()
 
     def _key_of(self, address: bytes) -> bytes:
@@ -265,7 +276,7 @@ class Meetings:
             return Meeting([], reason="direct links are off there (the setting links.direct)")
         if not meeting.description:
             known = self._known.setdefault(address, Acquaintance(address))
-            if not known.trying and not self.linked(address):
+            if not known.trying and not self._done(known):
                 self._begin(known, meeting.urls)
             return Meeting(self._urls())
         if address >= self._node.address:

@@ -30,6 +30,7 @@ from node.links.link import Link
 from node.links.manager import LinkManager
 from node.links.ports import Ports
 from node.links.standing import reason_of
+from node.liveness import SILENCE
 from node.logs import NODE, Log
 from node.meetings import Meetings
 from node.offers import Offers
@@ -66,6 +67,7 @@ class Node:
         self.instance = os.urandom(8)
         self.started = datetime.now(UTC)
         self.listening: list[str] = []
+        self.on_network_change: list[Callable[[], None]] = []
         self.log = Log()
         self.namespace: bytes | None = None
         self.directories: dict[bytes, Directory] = {}
@@ -119,6 +121,7 @@ class Node:
         self.offers = Offers(self, nursery)
         self.meetings.servers = self.hub_services.servers
         self.peers.sessions_changed = self.meetings.wake
+        self.on_network_change.append(self.meetings.network_changed)
         nursery.start_soon(self.meetings.run)
         self.willingness = Willingness(self)
         self.admission = Admission(self._listed, self._certificates_changed)
@@ -322,6 +325,17 @@ class Node:
         self.timer.arm(self.mesh)
         why = f": {self.willingness.why}" if self.willingness.why else ""
         self.log.add(LogLevel.INFO, NODE, "routes", f"this node relays {RELAYS[relay]}{why}", {})
+
+    def network_changed(self, what: str) -> None:
+        """This device has other addresses, or another way out, or has slept: what rests on the old ones is looked at.
+
+        A link whose neighbour does not answer is down in 1.5 s. `on_network_change` hears of it.
+        """
+        self.log.add(LogLevel.INFO, NODE, "network", f"the network changed: {what}", {})
+        self.links.network_changed()
+        self.timer.arm_at(trio.current_time() + SILENCE)
+        for changed in self.on_network_change:
+            changed()
 
     def _listed(self, address: bytes) -> bool:
         """Whether a node has, or had, a certificate of a namespace that this one is in."""

@@ -39,6 +39,7 @@ from node.identity import create_identity, create_node_key, load_node_key
 from node.links.manager import ACCEPT_PAUSE
 from node.logs import hearing
 from node.metrics import collect, prometheus_text
+from node.network import NetworkWatch
 from node.node import Node
 from node.node_process import NodeProcess
 from node.store import Store
@@ -150,6 +151,7 @@ async def _running(home: Home, store: Store, configuration: Configuration) -> As
             nursery.start_soon(node.watch_certificates)
             nursery.start_soon(node.willingness.run)
             nursery.start_soon(node.keeper.run)
+            nursery.start_soon(NetworkWatch(node.network_changed).run)
             nursery.start_soon(configuration.watch)
             await host.start()
             node.describe_soon()
@@ -198,7 +200,12 @@ async def _listen(node: Node, store: Store, listen: Effective[tuple[str, ...]]) 
         wanted = [ports.pop(url.removesuffix(":0"), url) if url.endswith(":0") else url for url in wanted]
     real = [await node.links.listen(url) for url in wanted]
     store.set("listening", " ".join(url.kept for url in real).encode())
-    node.listening = [address for url in real for address in reachable(url.announced)]
+
+    def announce() -> None:
+        node.listening = [address for url in real for address in reachable(url.announced)]
+
+    announce()
+    node.on_network_change.append(announce)
 
 
 def reachable(url: str) -> list[str]:

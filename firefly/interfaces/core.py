@@ -471,6 +471,7 @@ class NameTaken(errors.DeclaredError):
 
 class _BadSpecificationBody(msgspec.Struct, array_like=True, frozen=True):
     reason: str
+    help: str = ""
 
 
 class BadSpecification(errors.DeclaredError):
@@ -479,10 +480,12 @@ class BadSpecification(errors.DeclaredError):
     Body = _BadSpecificationBody
 
     reason: str
+    help: str
 
-    def __init__(self, reason: str) -> None:
-        super().__init__(reason)
+    def __init__(self, reason: str, help: str = "") -> None:
+        super().__init__(reason, help)
         self.reason = reason
+        self.help = help
 
 
 class _LinkFailedBody(msgspec.Struct, array_like=True, frozen=True):
@@ -1361,7 +1364,7 @@ SCHEMA: Final = rb"""{"format":1,"library":"glow.core","doc":"What every resourc
 {"kind":"error","name":"glow.core.BadConfiguration","doc":"No such setting, a value that does not fit it, or a file that cannot be used.","code":3496597385,"fields":[{"name":"what","type":{"kind":"String"}},{"name":"why","type":{"kind":"String"}},{"name":"help","type":{"kind":"String"}}]},
 {"kind":"error","name":"glow.core.NoSuchName","code":1163696138,"fields":[{"name":"name","type":{"kind":"String"}},{"name":"known","type":{"kind":"Array","of":[{"kind":"String"}]}}]},
 {"kind":"error","name":"glow.core.NameTaken","code":1586044658,"fields":[{"name":"name","type":{"kind":"String"}}]},
-{"kind":"error","name":"glow.core.BadSpecification","code":4261919824,"fields":[{"name":"reason","type":{"kind":"String"}}]},
+{"kind":"error","name":"glow.core.BadSpecification","code":4261919824,"fields":[{"name":"reason","type":{"kind":"String"}},{"name":"help","type":{"kind":"String"},"default":[""]}]},
 {"kind":"error","name":"glow.core.LinkFailed","doc":"No link came about.","code":2442725887,"fields":[{"name":"what","type":{"kind":"String"}},{"name":"why","type":{"kind":"String"}},{"name":"help","type":{"kind":"String"}}]},
 {"kind":"error","name":"glow.core.InviteRefused","code":2411434826,"fields":[{"name":"reason","type":{"kind":"String"}}]},
 {"kind":"struct","name":"glow.core.Meeting","doc":"How a node can be reached: what two nodes tell each other so that they can link directly.","fields":[{"name":"urls","type":{"kind":"Array","of":[{"kind":"String","bound":512}],"bound":8},"doc":"Addresses: tcp, ws, wss."},{"name":"description","type":{"kind":"String","bound":16384},"doc":"A WebRTC session description (SDP) with all its candidates; empty if none is offered, or none can be answered.","default":[""]},{"name":"reason","type":{"kind":"String","bound":512},"doc":"Why there is no description in an answer.","default":[""]},{"name":"behind","type":{"kind":"String","bound":512},"doc":"What it is behind, for people: a NAT of which kind, or nothing.","default":[""]}]},

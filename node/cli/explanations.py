@@ -92,7 +92,7 @@ EXPLANATIONS: dict[State, Explanation] = {
         "another node was called {name} first, so this name leads there",
         "use its address instead: glow ping {address}",
     ),
-    LinkState.UP: Explanation("it is up since {since}, round trip {round_trip}", well=True),
+    LinkState.UP: Explanation("it is up since {since}, round trip {round_trip}{remark}", well=True),
     LinkState.UNCERTIFIED: Explanation(
         "it is up, but {reason}: nothing is passed on for it, and it ends soon",
         "if it is a device of yours that should join: glow invite",
@@ -214,6 +214,7 @@ def link_finding(link: LinkStatus) -> Finding:
         "round_trip": "not measured yet" if link.round_trip is None else duration_text(link.round_trip),
         "retry": "soon" if link.retry is None else time_until(link.retry),
         "state": link.state,
+        "remark": f"; {link.reason}" if link.reason else "",
     }
     peer = link.peer or (address_text(link.address) if link.address else "")
     return explain("link", f"{link.url} to {peer}" if peer else link.url, link_state(link), known)

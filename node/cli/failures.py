@@ -102,7 +102,11 @@ def _trap(error: Any) -> Words:
 _WORDS: dict[str, Callable[[Any], Words]] = {
     "glow.core.NoSuchName": lambda e: (f"there is no {e.name_!r}", _known(e.name_, e.known), "glow ls"),
     "glow.core.NameTaken": lambda e: (f"the name {e.name_} is taken", "", "choose another one with --label"),
-    "glow.core.BadSpecification": lambda e: ("no process can be made of this", e.reason, "glow create --help"),
+    "glow.core.BadSpecification": lambda e: (
+        "no process can be made of this",
+        e.reason,
+        e.help or "glow create --help",
+    ),
     "glow.core.BadConfiguration": lambda e: (e.what, e.why, e.help),
     "glow.core.LinkFailed": lambda e: (e.what, e.why, e.help),
     "glow.core.InviteRefused": lambda e: (

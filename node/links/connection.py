@@ -70,15 +70,18 @@ class Connection:
     """Owns the stream's socket. `kind` is the transport's; `url` is where it leads, by default the host of the peer.
 
     What it runs over may be wrapped while it is made: `sock` and `frames` are then replaced. `peer` is None if the
-    other end has no address: a socket of this device. Raises OSError, and takes nothing, if that end has gone.
+    other end has no address: a socket of this device; so is `local`, where it leaves from. `proxy` is the address of
+    one that it goes through, or empty. Raises OSError, and takes nothing, if the other end has gone.
     """
 
     def __init__(self, stream: trio.SocketStream, kind: str, url: str = "") -> None:
-        self.peer = _peer_of(stream.socket.getpeername())
+        self.peer = _address_of(stream.socket.getpeername())
+        self.local = _address_of(stream.socket.getsockname())
         self.sock: Socket = socket.socket(fileno=stream.socket.detach())
         self.sock.setblocking(False)
         self.kind = kind
         self.url = url or f"{kind}://{self.host}"
+        self.proxy = ""
         self.frames: Frames = StreamFrames(HANDSHAKE_FRAME)
         self.arrived: list[bytes] = []
         self.heard = bytearray()
@@ -148,8 +151,8 @@ class Connection:
                 self.sock.send(memoryview(last))
 
 
-def _peer_of(peer: object) -> IPv4Address | IPv6Address | None:
-    if not isinstance(peer, tuple):
+def _address_of(name: object) -> IPv4Address | IPv6Address | None:
+    if not isinstance(name, tuple):
         return None
-    address = ip_address(peer[0].partition("%")[0])
+    address = ip_address(name[0].partition("%")[0])
     return (address.ipv4_mapped or address) if isinstance(address, IPv6Address) else address

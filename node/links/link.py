@@ -38,7 +38,8 @@ class NotGlow(BadHandshake):
 
 
 class Link:
-    """A link after its handshake. `kind` is its transport, `url` where it leads, `hash` binds a pairing to it.
+    """A link after its handshake. `kind` is its transport, `url` where it leads, `local` the address that it leaves
+    from and `proxy` the one that it goes through, if any; `hash` binds a pairing to it.
 
     Once it has ended `reason` says why, and `lost` whether it was not this side that ended it.
     """
@@ -52,6 +53,7 @@ class Link:
     ) -> None:
         self.kind = connection.kind
         self.url = connection.url
+        self.local, self.proxy = connection.local, connection.proxy
         self.peer_key: bytes = handshake.peer_key
         self.peer_address = address_of(self.peer_key)
         self.peer_instance: bytes = handshake.peer_instance

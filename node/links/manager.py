@@ -19,6 +19,7 @@ from node.links.connection import Connection
 from node.links.link import HANDSHAKE_TIME, TRIED, Link, shake_hands
 from node.links.ports import Listening, Ports, only_links
 from node.links.standing import Made, StandingLinks, reason_of
+from node.network import is_gone
 from node.router import Router
 
 Arrive = Callable[[Connection], Awaitable[bool]]
@@ -172,6 +173,19 @@ class LinkManager:
         if link.lost:
             raise LinkClosed(reason)
         raise LinkError(reason, hint=link.hint)
+
+    def network_changed(self) -> None:
+        """Ends the links whose own address this device has no more, asks the neighbours at the other ends of the others
+        whether they are there, and dials at once what waits to be dialled.
+        """
+        gone = {address for address in {link.local for link in self._router.links} if is_gone(address)}
+        for link in list(self._router.links):
+            if link.local in gone:
+                link.close(f"{link.local}, the address that it left from, is gone")
+            else:
+                link.liveness.probe()
+        self._router.flush()
+        self.standing.network_changed()
 
     # --- running
 

@@ -41,8 +41,8 @@ Raises GlowError: why there was no link, or why it ended."""
 class Standing:
     """One node that is to be linked: the addresses that lead to it, and how it stands with them.
 
-    `expected` is the key that must answer; where nobody said, `peer` is the one that did the last time. `since` and
-    `next_attempt` are in the clock of trio.
+    `expected` is the key that must answer; where nobody said, `peer` is the one that did the last time. `delay` is how
+    long the next pause is at most, in seconds. `since` and `next_attempt` are in the clock of trio.
     """
 
     urls: tuple[str, ...]
@@ -54,6 +54,7 @@ class Standing:
     link: Link | None = None
     since: float = field(default_factory=trio.current_time)
     next_attempt: float | None = None
+    delay: float = BACK_OFF[0]
     tried: trio.Event = field(default_factory=trio.Event)
     scope: trio.CancelScope = field(default_factory=trio.CancelScope)
     _pause: trio.CancelScope = field(default_factory=trio.CancelScope)
@@ -141,8 +142,13 @@ class StandingLinks:
     def find(self, url: str) -> Standing | None:
         return next((standing for standing in self.all if url in standing.urls), None)
 
+    def network_changed(self) -> None:
+        """What was in vain need not be any more: those that wait are dialled at once, and all pauses begin anew."""
+        for standing in self.all:
+            standing.delay = BACK_OFF[0]
+            standing.hurry()
+
     async def _run(self, standing: Standing) -> None:
-        delay = BACK_OFF[0]
         with standing.scope:
             while True:
                 there = next((link for link in self._links if standing.is_met_by(link)), None)
@@ -153,10 +159,10 @@ class StandingLinks:
                     await there.down.wait()
                     standing.enter("waiting", there.reason, there.hint)
                 if standing.was_stable():
-                    delay = BACK_OFF[0]
+                    standing.delay = BACK_OFF[0]
                 standing.link = None
+                delay, standing.delay = standing.delay, min(standing.delay * 2, self.longest_pause)
                 await standing.pause(delay * random.uniform(0.5, 1.0), self.eager)
-                delay = min(delay * 2, self.longest_pause)
 
     async def _dial(self, standing: Standing) -> None:
         """Carries the first link that comes up until it ends; says why, or why there was none."""

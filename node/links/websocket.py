@@ -23,7 +23,7 @@ from websockets.uri import parse_uri
 from firefly.errors import BadFrame
 from firefly.link import HANDSHAKE_FRAME
 from node.http import LINK_PATHS, Refused
-from node.links import LinkError, tcp, tls
+from node.links import LinkError, proxy, tcp, tls
 from node.links.connection import Connection
 from node.links.link import MAX_FRAME
 from node.links.ports import Door, Listening, Ports, bracketed
@@ -71,9 +71,14 @@ def parse(url: str) -> Address:
 
 
 async def dial(url: str) -> Connection:
-    """Connects, and makes the connection one of WebSocket."""
+    """Connects, through a proxy where the environment names one, and makes the connection one of WebSocket."""
     address = parse(url)
-    connection = Connection(await tcp.connect(address.host, address.port, url), kind, url)
+    via = await proxy.find(address.secure, address.host, address.port)
+    if via is None:
+        connection = Connection(await tcp.connect(address.host, address.port, url), kind, url)
+    else:
+        connection = Connection(await proxy.tunnel(via, address.host, address.port, url), kind, url)
+        connection.proxy = str(via)
     try:
         with trio.fail_after(tcp.DIAL_TIME):
             if address.secure:

@@ -52,7 +52,7 @@ class Executor(ExecutorServer):
         if context.programs is None or context.node is None:
             raise BadConfiguration("an executor runs inside a node", hint="glow create executor")
         if find_spec("wasmtime") is None:
-            raise BadConfiguration("the executor needs wasmtime", cause=f"it is not installed there: {INSTALL}")
+            raise BadConfiguration("the executor needs wasmtime", "it is not installed with that node", INSTALL)
         self._ceiling = configuration.ceiling
         self._glow = context.node
         self._store = await trio.to_thread.run_sync(ModuleStore, context.folder)
@@ -64,7 +64,7 @@ class Executor(ExecutorServer):
         self._pool = await Pool.open(context, self._background, configuration, settings)
         programs = [worker.program for worker in self._pool.workers]
         if not any(program.serves for program in programs):
-            raise GlowError("the workers cannot be started", cause=f"{programs[0].reason}; {INSTALL} brings wasmtime")
+            raise GlowError("the workers cannot be started", programs[0].reason, f"{INSTALL} brings wasmtime")
 
     async def stop(self) -> None:
         await self._background.close()

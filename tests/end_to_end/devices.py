@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,16 +18,17 @@ START_LIMIT = 30.0
 
 
 class Device:
-    """A home, and the node that runs on it. `within`: the command that what is run here is handed to."""
+    """A home, and the node that runs on it. `program` is what runs here; `within`: the command that it is handed to."""
 
-    def __init__(self, home: Path, within: tuple[str, ...] = ()) -> None:
+    def __init__(self, home: Path, within: tuple[str, ...] = (), program: Sequence[str] = GLOW) -> None:
         self.home = home
         self.within = within
+        self.program = program
         self.node: subprocess.Popen[str] | None = None
 
     def run(self, *words: str, limit: float = 60.0) -> subprocess.CompletedProcess[str]:
         """One command, whatever it answers."""
-        command = [*self.within, *GLOW, "--home", str(self.home), *words]
+        command = [*self.within, *self.program, "--home", str(self.home), *words]
         return subprocess.run(command, capture_output=True, text=True, timeout=limit, check=False)
 
     def glow(self, *words: str) -> str:
@@ -40,7 +42,7 @@ class Device:
 
     def popen(self, *words: str) -> subprocess.Popen[str]:
         """A command that goes on."""
-        command = [*self.within, *GLOW, "--home", str(self.home), *words]
+        command = [*self.within, *self.program, "--home", str(self.home), *words]
         return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
     def start(self, *words: str) -> dict[str, Any]:

@@ -43,6 +43,15 @@ async def test_no_such_folder_is_mains(tmp_path: Path) -> None:
     assert not await on_battery(tmp_path / "nothing")
 
 
+@pytest.mark.parametrize(("status", "expected"), [("DISCHARGING", True), ("CHARGING", False), ("FULL", False)])
+async def test_what_a_phone_says(status: str, expected: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    command = tmp_path / "termux-battery-status"
+    command.write_text(f'#!/bin/sh\necho \'{{\n  "plugged": "UNPLUGGED",\n  "status": "{status}"\n}}\'\n')
+    command.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    assert await on_battery(tmp_path / "nothing") is expected
+
+
 @pytest.mark.parametrize(
     ("script", "expected"),
     [

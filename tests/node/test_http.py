@@ -133,7 +133,7 @@ async def test_half_requests_are_bounded_like_half_handshakes(tmp_path: Path) ->
 
 
 async def test_who_is_no_peer_of_this_device_reads_no_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("node.links.connection._peer_of", lambda peer: ip_address("192.0.2.7"))
+    monkeypatch.setattr("node.links.connection._address_of", lambda peer: ip_address("192.0.2.7"))
     async with asking(tmp_path) as (_, port):
         assert (await ask(port, ANSWERS[0][0])).startswith(b"HTTP/1.1 403")
 

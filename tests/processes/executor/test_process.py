@@ -284,7 +284,8 @@ async def test_without_wasmtime_it_says_what_to_install(nas: node.RunningNode, m
     monkeypatch.setattr(process, "find_spec", lambda name: None)
     with pytest.raises(BadSpecification) as caught:
         await made(nas)
-    assert "pip install 'glow[wasm]'" in caught.value.reason
+    assert caught.value.reason.startswith("the executor needs wasmtime")
+    assert caught.value.help == "pip install 'glow[wasm]'"
 
 
 async def test_workers_that_cannot_start_are_no_executor(
