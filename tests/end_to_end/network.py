@@ -9,7 +9,7 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -32,15 +32,15 @@ BURST, BUFFER = "32kb", "100ms"
 """What a link with a rate lets through at once, and how long a packet may wait for its turn."""
 
 
-def missing() -> str:
-    """Why no such network can be made here; empty if it can."""
+def missing(tools: Mapping[str, str] = TOOLS) -> str:
+    """Why no such network can be made here with these tools; empty if it can."""
     if sys.platform != "linux":
         return "network namespaces are Linux's"
     if os.geteuid() != 0:
         return "only root makes network namespaces: sudo make test-slow"
     if not os.path.exists("/dev/net/tun"):
         return "there is no /dev/net/tun here"
-    absent = {package for command, package in TOOLS.items() if shutil.which(command) is None}
+    absent = {package for command, package in tools.items() if shutil.which(command) is None}
     return f"apt install {' '.join(sorted(absent))}" if absent else ""
 
 
