@@ -32,19 +32,24 @@ class HubServices:
         self._node = node
         self._servers: list[Server] = []
         self._until = 0.0
+        self._asking = trio.Lock()
 
     async def servers(self) -> list[Server]:
         """STUN and TURN servers; none where no hub has any, or none answers."""
-        if trio.current_time() >= self._until:
-            self._servers = []
-            self._until = trio.current_time() + KEPT
-            with trio.move_on_after(ASK_TIME):
-                async with trio.open_nursery() as nursery:
-                    for hub in self._hubs():
-                        nursery.start_soon(self._ask, hub)
-            if not self._servers:
-                self._until = 0.0
-        return list(self._servers)
+        async with self._asking:
+            if trio.current_time() >= self._until:
+                await self._ask_all()
+            return list(self._servers)
+
+    async def _ask_all(self) -> None:
+        self._servers = []
+        self._until = trio.current_time() + KEPT
+        with trio.move_on_after(ASK_TIME):
+            async with trio.open_nursery() as nursery:
+                for hub in self._hubs():
+                    nursery.start_soon(self._ask, hub)
+        if not self._servers:
+            self._until = 0.0
 
     def forget(self) -> None:
         """The network has changed, or a hub has come: they are asked anew."""

@@ -24,11 +24,11 @@ from firefly.errors import GlowError, InvalidArgument
 from firefly.interfaces.core import Meeting
 from firefly.interfaces.core import Node as NodeStub
 from node.links import SHAREABLE, LinkError, scheme_of
-from node.links.channels import Server
+from node.links.channels import BLOCKED, Server
 from node.links.link import TRIED, Link
 from node.links.race import Attempt, Won, race
 from node.links.standing import reason_of
-from node.links.webrtc import DataChannel, DataChannels, is_installed
+from node.links.webrtc import OPEN_TIME, DataChannel, DataChannels, is_installed
 
 if TYPE_CHECKING:
     from node.node import Node
@@ -44,6 +44,8 @@ MEET_TIME = 20.0
 """Seconds that a node has to answer, with a description of its own."""
 BACK_OFF = 30.0, 1800.0
 """Seconds until the next attempt after one that failed, and at most, after many; each time four times as long."""
+UNRELAYED_TIME = 6.0
+"""Seconds to find a way without TURN, before it is looked for with it."""
 TRIAL = 2.0
 """Seconds that a data channel carries nothing but probes before it is preferred."""
 WARM = 60.0
@@ -243,9 +245,15 @@ class Meetings:
         if not is_installed():
             known.tried.append("no data channel: WebRTC is not installed on this device")
             return
-        await self._nursery.start(self._offer, known)
+        servers = await self.servers()
+        unrelayed = without_turn(servers)
+        await self._nursery.start(self._offer, known, unrelayed, True)
+        if len(unrelayed) < len(servers) and not self._done(known) and BLOCKED not in known.behind:
+            await self._nursery.start(self._offer, known, servers, False)
 
-    async def _offer(self, known: Acquaintance, task_status: trio.TaskStatus[None]) -> None:
+    async def _offer(
+        self, known: Acquaintance, servers: Sequence[Server], unrelayed: bool, task_status: trio.TaskStatus[None]
+    ) -> None:
         """Carries a link over a channel that this node offers, for as long as it lasts."""
         started = False
 
@@ -257,16 +265,19 @@ class Meetings:
 
         try:
             async with self.channels.open() as channel:
-                offer = await channel.offer(await self.servers())
-                answer = await self._meet(known.address, Meeting(self._urls(), offer, behind=channel.behind))
+                offer = await channel.offer(servers)
+                mine = Meeting(self._urls(), offer, behind=channel.behind, unrelayed=unrelayed)
+                answer = await self._meet(known.address, mine)
                 known.behind = channel.behind, answer.behind
                 if not answer.description:
                     raise LinkError("the other device answers no offer", cause=answer.reason)
                 channel.accept(answer.description)
-                await self._carry(channel, known.address, made, initiator=True)
+                patience = UNRELAYED_TIME if unrelayed else OPEN_TIME
+                await self._carry(channel, known.address, made, initiator=True, patience=patience)
         except GlowError as error:
             if not started:
-                known.tried.append(f"a data channel: {reason_of(error)}")
+                what = "a data channel" if unrelayed else "a data channel through TURN"
+                known.tried.append(f"{what}: {reason_of(error)}")
                 task_status.started()
 
     async def met(self, caller: bytes, meeting: Meeting) -> Meeting:
@@ -295,11 +306,13 @@ class Meetings:
         known = self._known.setdefault(address, Acquaintance(address))
         try:
             async with self.channels.open() as channel:
-                description = await channel.answer(offer.description, await self.servers())
+                servers = await self.servers()
+                servers = without_turn(servers) if offer.unrelayed else servers
+                description = await channel.answer(offer.description, servers)
                 known.behind = channel.behind, offer.behind
                 described = True
                 task_status.started(Meeting(self._urls(), description, behind=channel.behind))
-                await self._carry(channel, address, lambda link: True, initiator=False)
+                await self._carry(channel, address, lambda link: True, initiator=False, patience=OPEN_TIME)
         except GlowError as error:
             if not described:
                 raise
@@ -307,9 +320,9 @@ class Meetings:
                 known.tried = [f"a data channel: {reason_of(error)}"]
 
     async def _carry(
-        self, channel: DataChannel, address: bytes, made: Callable[[Link], bool], *, initiator: bool
+        self, channel: DataChannel, address: bytes, made: Callable[[Link], bool], *, initiator: bool, patience: float
     ) -> None:
-        connection = await channel.connection()
+        connection = await channel.connection(patience)
         try:
             await self._node.links.use(connection, self._key_of(address), made, initiator=initiator)
         finally:
@@ -363,6 +376,10 @@ async def _cancel_with(link: Link, scope: trio.CancelScope) -> None:
 
 async def _none() -> Sequence[Server]:
     return ()
+
+
+def without_turn(servers: Sequence[Server]) -> list[Server]:
+    return [server for server in servers if all(url.startswith("stun:") for url in server.urls)]
 
 
 def is_for_others(url: str) -> bool:

@@ -13,6 +13,7 @@ from firefly.interfaces import core
 from node.directory import Entry
 from node.link_book import standing_of
 from node.links import kind_of
+from node.links.webrtc import RELAYED
 from node.node import Node, platform_name
 from node.topology import RELAYING
 
@@ -102,7 +103,8 @@ def _reach(node: Node, address: bytes) -> tuple[str, int, str]:
         off = "it is off, or nothing that is on is linked to it"
         return "unreachable", 0, f"no path leads there: {'it was on lately, and lost its links' if heard else off}"
     if len(path) == 1:
-        return f"direct {link.kind}", 1, f"linked at {link.url}"
+        how = "webrtc through TURN" if link.url.endswith(RELAYED) else f"direct {link.kind}"
+        return how, 1, f"linked at {link.url}"
     names = [node.name_of(hop) for hop in path[:-1]]
     return f"via {' and '.join(names)}", len(path), "no link leads there directly"
 

@@ -12,6 +12,8 @@ MAX_CANDIDATES = 16
 """Candidates of a description that are tried; the others are left out."""
 MAX_MESSAGE = 14 * 1160
 """Bytes of a message on a channel: what fills whole packets of SCTP, and is at most 16 KiB."""
+BLOCKED = "a firewall that lets no UDP through"
+"""What a device is behind where nothing answers (nat.py)."""
 MORE, LAST = 1, 0
 """The first byte of a message: whether more of its frame follows (docs/concepts/wire.md, 1 Link)."""
 

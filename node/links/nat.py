@@ -14,6 +14,8 @@ import ifaddr
 from aioice import stun
 from aiortc.rtcicetransport import parse_stun_turn_uri
 
+from node.links.channels import BLOCKED
+
 Address = tuple[str, int]
 WAIT, TIMES = 0.5, 3
 """Seconds between two questions to a server that does not answer, and how often it is asked."""
@@ -21,7 +23,6 @@ OPEN = "nothing: its addresses are public"
 SAME = "a NAT that gives it one address towards all"
 OTHER = "a NAT that gives it another address towards each (symmetric)"
 SOME = "a NAT"
-BLOCKED = "a firewall that lets no UDP through"
 
 
 class _Asking(asyncio.DatagramProtocol):

@@ -30,6 +30,8 @@ OPEN_TIME = 15.0
 BUFFER = 64 * 2**10
 """Bytes that may wait between us and the program; Linux doubles it, for what it adds itself."""
 MAX_CHANNELS = 64
+RELAYED = "?relayed"
+"""How the URL of a link ends that a TURN server relays."""
 READ = 64 * 2**10
 HINT = 'pip install "glow[webrtc]"'
 
@@ -70,7 +72,7 @@ class DataChannel:
         """The connection, once there is one, for which the other end has `patience` seconds."""
         await self._wait(self._opened, patience, "no way between the two was found in time")
         stream = trio.SocketStream(trio.socket.from_stdlib_socket(self._ours))
-        return Connection(stream, kind, f"{kind}://{self.remote}{'?relayed' * (self.how == 'relayed')}")
+        return Connection(stream, kind, f"{kind}://{self.remote}{RELAYED * (self.how == 'relayed')}")
 
     async def _describe(self, ask: Ask) -> str:
         self._program.ask(ask, self._theirs)

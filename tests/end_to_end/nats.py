@@ -181,6 +181,10 @@ class Internet:
     def home(self, kind: Nat) -> Home:
         return Home(self) if kind is Nat.NONE else NatHome(self, kind, next(self._homes))
 
+    def lead(self, address: str, host: Host) -> None:
+        """What goes to another public address is given to a host, which passes it on."""
+        self._core.run("ip", "route", "add", address, "via", host.address, "dev", host.port, "onlink")
+
     def attach(self, host: Host) -> None:
         """Gives a host that has no interface one here."""
         host.wire(self._core, f"port{next(self._numbers)}")

@@ -17,10 +17,10 @@ from firefly.errors import BadHandshake, GlowError
 from firefly.keys import NodeKey
 from firefly.packet import MAX_PAYLOAD
 from node.links import LinkError, webrtc
-from node.links.channels import MAX_MESSAGE, Server
+from node.links.channels import BLOCKED, MAX_MESSAGE, Server
 from node.links.datachannels import bounded, cut
 from node.links.link import Link
-from node.links.nat import BLOCKED, OPEN, OTHER, SAME, SOME, verdict
+from node.links.nat import OPEN, OTHER, SAME, SOME, verdict
 from node.links.webrtc import DataChannel, DataChannels
 from tests.node.family import until
 from tests.node.links.neighbours import Neighbour, end_of
