@@ -15,16 +15,20 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from enum import Enum
+from functools import partial
 from ipaddress import IPv4Network
 from itertools import count
+from typing import TypeVar
 
 from tests.end_to_end import network
 from tests.end_to_end.network import Place, namespaces_of, remove, remove_leftovers
 from tests.end_to_end.wan import enter
+
+Result = TypeVar("Result")
 
 PUBLIC = IPv4Network("198.18.0.0/16")
 GATEWAY = str(PUBLIC[1])
@@ -148,15 +152,19 @@ class Host(Place):
         self.run("ip", "link", "delete", INTERFACE)
         home.attach(self)
 
-    def socket(self, kind: socket.SocketKind = socket.SOCK_DGRAM, port: int = 0) -> socket.socket:
-        """A socket of this process that is on the network of this host, bound to all of its addresses."""
+    def call(self, function: Callable[[], Result]) -> Result:
+        """Runs a function of this process on the network of this host; sockets that it opens stay there."""
 
-        def make() -> socket.socket:
+        def run() -> Result:
             enter(self.namespace)
-            return socket.socket(socket.AF_INET, kind)
+            return function()
 
-        with ThreadPoolExecutor(1) as stranger:  # a network namespace is a thread's own; a socket stays where it began
-            made = stranger.submit(make).result()
+        with ThreadPoolExecutor(1) as other:  # a thread has a network namespace of its own; this one ends with it
+            return other.submit(run).result()
+
+    def socket(self, kind: socket.SocketKind = socket.SOCK_DGRAM, port: int = 0) -> socket.socket:
+        """A socket of this process on the network of this host, bound to all of its addresses."""
+        made = self.call(partial(socket.socket, socket.AF_INET, kind))
         made.bind(("0.0.0.0", port))
         return made
 
