@@ -18,7 +18,7 @@ import socket
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from enum import Enum
+from enum import StrEnum
 from functools import partial
 from ipaddress import IPv4Network
 from itertools import count
@@ -40,7 +40,7 @@ LAN = "lan"
 TOOLS = {**network.TOOLS, "conntrack": "conntrack"}
 
 
-class Nat(Enum):
+class Nat(StrEnum):
     """What stands between a home and the internet (the names are those of RFC 3489).
 
     Where there is one, nothing that comes unasked from outside over TCP passes.
