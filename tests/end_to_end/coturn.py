@@ -7,7 +7,6 @@ import hashlib
 import hmac
 import secrets
 import shutil
-import socket
 import subprocess
 import time
 from collections.abc import Iterator

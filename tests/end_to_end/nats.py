@@ -236,14 +236,15 @@ class NatHome(Home):
         net.attach(self.router)
         rules = {"through": "", "arriving": "", "leaving": "masquerade", **BEHAVIOURS[kind]}
         self.router.run("nft", "-f", "-", text=ROUTER % rules)
-        self._make_lan()
+        self._make_lan(f"02:00:00:00:00:{number:02x}")
         # A connection that was forgotten is over: without this, its next packet from inside begins it anew.
         self.router.run("tee", "/proc/sys/net/netfilter/nf_conntrack_tcp_loose", text="0")
         forward(self.router)
 
-    def _make_lan(self) -> None:
+    def _make_lan(self, hardware: str) -> None:
+        """With a hardware address of its own: else it takes that of some device, and another when one comes or goes."""
         steps = (
-            f"link add {LAN} type bridge",
+            f"link add {LAN} address {hardware} type bridge",
             f"address add {self._lan[1]}/{self._lan.prefixlen} dev {LAN}",
             f"link set {LAN} up",
         )
