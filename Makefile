@@ -21,7 +21,7 @@ demo: setup  ## Three nodes in a line do the main job (FOLDER=… on your own fi
 test: dev  ## All quick tests
 	$(PY) -m pytest -m "not slow"
 
-test-slow: dev  ## The tests that take their time (as root on Debian it installs iproute2 and nftables first)
+test-slow: dev  ## The tests that take their time (as root on Debian it installs their tools first)
 	@sh scripts/slow_tools.sh
 	$(PY) -m pytest -m slow
 

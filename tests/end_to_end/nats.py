@@ -15,16 +15,20 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from enum import Enum
+from enum import StrEnum
+from functools import partial
 from ipaddress import IPv4Network
 from itertools import count
+from typing import TypeVar
 
 from tests.end_to_end import network
 from tests.end_to_end.network import Place, namespaces_of, remove, remove_leftovers
 from tests.end_to_end.wan import enter
+
+Result = TypeVar("Result")
 
 PUBLIC = IPv4Network("198.18.0.0/16")
 GATEWAY = str(PUBLIC[1])
@@ -36,7 +40,7 @@ LAN = "lan"
 TOOLS = {**network.TOOLS, "conntrack": "conntrack"}
 
 
-class Nat(Enum):
+class Nat(StrEnum):
     """What stands between a home and the internet (the names are those of RFC 3489).
 
     Where there is one, nothing that comes unasked from outside over TCP passes.
@@ -148,15 +152,19 @@ class Host(Place):
         self.run("ip", "link", "delete", INTERFACE)
         home.attach(self)
 
-    def socket(self, kind: socket.SocketKind = socket.SOCK_DGRAM, port: int = 0) -> socket.socket:
-        """A socket of this process that is on the network of this host, bound to all of its addresses."""
+    def call(self, function: Callable[[], Result]) -> Result:
+        """Runs a function of this process on the network of this host; sockets that it opens stay there."""
 
-        def make() -> socket.socket:
+        def run() -> Result:
             enter(self.namespace)
-            return socket.socket(socket.AF_INET, kind)
+            return function()
 
-        with ThreadPoolExecutor(1) as stranger:  # a network namespace is a thread's own; a socket stays where it began
-            made = stranger.submit(make).result()
+        with ThreadPoolExecutor(1) as other:  # a thread has a network namespace of its own; this one ends with it
+            return other.submit(run).result()
+
+    def socket(self, kind: socket.SocketKind = socket.SOCK_DGRAM, port: int = 0) -> socket.socket:
+        """A socket of this process on the network of this host, bound to all of its addresses."""
+        made = self.call(partial(socket.socket, socket.AF_INET, kind))
         made.bind(("0.0.0.0", port))
         return made
 
@@ -232,14 +240,15 @@ class NatHome(Home):
         net.attach(self.router)
         rules = {"through": "", "arriving": "", "leaving": "masquerade", **BEHAVIOURS[kind]}
         self.router.run("nft", "-f", "-", text=ROUTER % rules)
-        self._make_lan()
+        self._make_lan(f"02:00:00:00:00:{number:02x}")
         # A connection that was forgotten is over: without this, its next packet from inside begins it anew.
         self.router.run("tee", "/proc/sys/net/netfilter/nf_conntrack_tcp_loose", text="0")
         forward(self.router)
 
-    def _make_lan(self) -> None:
+    def _make_lan(self, hardware: str) -> None:
+        """With a hardware address of its own: else it takes that of some device, and another when one comes or goes."""
         steps = (
-            f"link add {LAN} type bridge",
+            f"link add {LAN} address {hardware} type bridge",
             f"address add {self._lan[1]}/{self._lan.prefixlen} dev {LAN}",
             f"link set {LAN} up",
         )
