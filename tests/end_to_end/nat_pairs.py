@@ -56,6 +56,10 @@ class Pair:
     path: str = ""
     said: str = ""
 
+    @property
+    def name(self) -> str:
+        return f"{self.caller.value} -> {self.called.value}"
+
 
 @dataclass
 class World:

@@ -108,7 +108,8 @@ async def test_both_ends_hear_of_the_end_and_the_programs_end_with_the_last_chan
     async with pair(tmp_path) as both:
         link = await both.link()
         both.other.ups[0].close("enough")
-        assert "closed" in await end_of(link)
+        reason = await end_of(link)
+        assert any(word in reason for word in ("closed", "reset", "Broken pipe"))  # a write may be the first to know
         await both.one.until(lambda: both.one.downs)
         await until(lambda: not any(channels._program for channels in both.channels))
 
