@@ -26,7 +26,6 @@ from typing import TypeVar
 
 from tests.end_to_end import network
 from tests.end_to_end.network import Place, namespaces_of, remove, remove_leftovers
-from tests.end_to_end.wan import enter
 
 Result = TypeVar("Result")
 
@@ -154,6 +153,7 @@ class Host(Place):
 
     def call(self, function: Callable[[], Result]) -> Result:
         """Runs a function of this process on the network of this host; sockets that it opens stay there."""
+        from tests.end_to_end.wan import enter  # which only Linux can import
 
         def run() -> Result:
             enter(self.namespace)
@@ -199,7 +199,7 @@ class Internet:
         self.readdress(host)
 
     def readdress(self, host: Host) -> None:
-        """Gives a host that is here the next public address; what goes to the one before is lost."""
+        """Gives a host that is here, or a home's router, the next public address; the one before leads nowhere."""
         address = str(PUBLIC[next(self._numbers)])
         self._core.run("ip", "route", "flush", "dev", host.port)
         self._core.run("ip", "route", "add", address, "dev", host.port)

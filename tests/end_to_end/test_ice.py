@@ -1,4 +1,4 @@
-"""Which NATs of the miniature internet can be got through, as ICE alone finds out (aioice): with STUN, and with TURN."""
+"""Which pairs of NATs of the miniature internet ICE alone (aioice) gets through: with STUN, and with TURN."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ pytestmark = pytest.mark.skipif(bool(REASON), reason=REASON)
 PATIENCE = 60.0
 """Seconds that a way which must be there may take."""
 IN_VAIN = 5.0
-"""Seconds of trying after which there is no way: each check has been sent four times, 20 ms after one another."""
+"""Seconds of trying after which there is none: by then each check has been sent four times."""
 HARD = {Nat.SYMMETRIC, Nat.PORT_RESTRICTED}
 Pair = tuple[Nat, Nat]
 Description = tuple[str, str, list[Candidate]]
@@ -53,7 +53,7 @@ class Meeting:
         try:
             await agent.gather_candidates()
             self.told[side].set_result((agent.local_username, agent.local_password, agent.local_candidates))
-            other = await asyncio.wrap_future(self.told[1 - side])
+            other = await asyncio.wait_for(asyncio.wrap_future(self.told[1 - side]), PATIENCE)
             agent.remote_username, agent.remote_password, candidates = other
             for candidate in (*candidates, None):
                 await agent.add_remote_candidate(candidate)

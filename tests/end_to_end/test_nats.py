@@ -254,6 +254,20 @@ def test_another_address_on_the_same_interface(world: World, laptop: Make, kind:
         assert after[0] != at_first[0]
 
 
+def test_a_home_gets_another_public_address(world: World, laptop: Make) -> None:
+    home = world.net.home(Nat.RESTRICTED)
+    assert isinstance(home, NatHome)
+    device = home.device("patient")
+    before = laptop(device)
+    world.net.readdress(home.router)
+    after = laptop(device)
+    assert after.seen[0] == home.router.address != before.seen[0]
+    came = after.sends(world.udp, world.hub)
+    assert came is not None
+    assert came[0] == home.router.address
+    assert after.hears(world.other_port, came)
+
+
 def test_a_laptop_moves_from_home_to_home(world: World, laptop: Make) -> None:
     kinds = Nat.PORT_RESTRICTED, Nat.SYMMETRIC, Nat.NONE, Nat.FULL_CONE
     device = world.homes[kinds[0]].device("traveller")
