@@ -24,13 +24,14 @@ from node.home import Home
 from node.http import Http
 from node.identity import check_label
 from node.keeper import Keeper
+from node.limits import Budget
 from node.links.link import Link
 from node.links.manager import LinkManager
 from node.links.ports import Ports
 from node.logs import NODE, Log
 from node.peers import Peers
 from node.router import Router
-from node.routing import Mesh, MeshEvents, Refusal, Relay, TopologyFlow
+from node.routing import Admitted, Mesh, MeshEvents, Refusal, Relay, TopologyFlow
 from node.store import Store
 from node.timer import Timer
 from node.ways import Way, Ways
@@ -84,6 +85,7 @@ class Node:
                 restarted=self._restarted,
                 cloned=self._cloned,
                 pair=lambda link, step, body, now: self.pair(link, step, body),  # type: ignore[arg-type]
+                closed=_closed_by_neighbour,  # type: ignore[arg-type]
             ),
             random.random,
             roster=self.book,
@@ -103,6 +105,8 @@ class Node:
         self.peers.sessions.find_way, self.peers.sessions.moved = self.mesh.way, self._detoured
         self.http = Http(self.router.counters)
         self.links = LinkManager(key, self.instance, self.router, nursery, self, Ports(home.path, self.http))
+        self.limits = self.links.limits
+        self.limits.known = lambda key: self._listed(address_of(key))
         self.links.standing.failed = self._link_failed
         self.links.standing.eager = self.peers.stuck
         self.timer.timed |= {self.mesh, self.peers.sessions}
@@ -232,17 +236,36 @@ class Node:
 
     def _certify(self, link: Link, now: float) -> list[bytes]:
         """Judges anew what a neighbour may do; the namespaces that are shared with it."""
-        namespaces = self.book.shared(self.key.public, link.peer_key)
+        namespaces = self._with_room(link, self.book.shared(self.key.public, link.peer_key))
         before, link.certified = link.admitted, bool(namespaces)
         link.admitted = self.admission.judge(link, self.router.links)
+        link.budget = self._budget(link, namespaces)
         self.mesh.link_certified(link, namespaces, now)
         self.mesh.link_admitted(link, link.admitted, now)
         if before is not None and link.admitted is None and not namespaces:
             link.close("this node is not, or has not, a hub for the other one any more")
         return namespaces
 
+    def _with_room(self, link: Link, namespaces: list[bytes]) -> list[bytes]:
+        """The namespaces that a link is for; none, and it ends, where this node has neighbours enough."""
+        for namespace in namespaces:
+            refused = self.limits.crowded(self.mesh.areas[namespace].neighbours, link.peer_address)
+            if refused:
+                link.close(refused)
+                return []
+        return namespaces
+
+    def _budget(self, link: Link, namespaces: list[bytes]) -> Budget | None:
+        """What a neighbour may have forwarded; one's own nodes as much as they like."""
+        if link.admitted is Admitted.NODE:
+            return self.limits.budget(link.peer_address)
+        if not namespaces or self.namespace in namespaces:
+            return None
+        return self.limits.budget(min(namespaces))
+
     def link_down(self, link: Link) -> None:
         now = trio.current_time()
+        self.limits.budgets.pop(link.peer_address, None)
         if link.announced:
             name = self.name_of(link.peer_address)
             self._tell(LogLevel.WARNING, link.url, f"the link to {name} ended: {link.reason}")
@@ -394,6 +417,11 @@ class _Kept:
             slot = statement.place.namespace[:8] + statement.place.slot
             self._node.keep(self.name, slot, statement.envelope.id, statement.data)
         self._kind.kept(statement, now)
+
+
+def _closed_by_neighbour(link: Link, reason: str) -> None:
+    text = "".join(character if character.isprintable() else "?" for character in reason)
+    link.close(f"the neighbour closed it: {text}")
 
 
 def platform_name() -> str:

@@ -36,6 +36,7 @@ class MeshEvents:
     restarted: Callable[[bytes, bytes, float], None] = lambda address, instance, now: None
     cloned: Callable[[bytes], None] = lambda instance: None  # another device runs under our identity
     pair: PairHandler = lambda link, step, body, now: None
+    closed: Callable[[Hashable, str], None] = lambda link, reason: None  # the neighbour ends the link
 
 
 @dataclass(slots=True)
@@ -82,7 +83,7 @@ class Mesh:
         self._tables: dict[Hashable, Table] = {None: Table()}
         self._hubs = Hubs(key.address, self._roster)
         records = LinkStateRecords(key.address, self.areas, certified, self._own_heard, events.restarted)
-        self.flooding = Flooding((*kinds, records), ready=events.ready, pair=events.pair)
+        self.flooding = Flooding((*kinds, records), ready=events.ready, pair=events.pair, closed=events.closed)
 
     # What the driver reports.
 
