@@ -8,6 +8,7 @@ import random
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import trio
@@ -85,6 +86,7 @@ class Node:
                 restarted=self._restarted,
                 cloned=self._cloned,
                 pair=lambda link, step, body, now: self.pair(link, step, body),  # type: ignore[arg-type]
+                earlier=lambda: self.timer.arm(self.mesh),
                 closed=_closed_by_neighbour,  # type: ignore[arg-type]
             ),
             random.random,
@@ -101,7 +103,7 @@ class Node:
         self.peers.offer = self.offer
         self.peers.resources_changed = self.describe_soon
         self.router.sessions = self.peers.sessions
-        self.peers.sessions.earlier = self.timer.arm_at
+        self.peers.sessions.earlier = partial(self.timer.arm_at, self.peers.sessions)
         self.peers.sessions.find_way, self.peers.sessions.moved = self.mesh.way, self._detoured
         self.http = Http(self.router.counters)
         self.links = LinkManager(key, self.instance, self.router, nursery, self, Ports(home.path, self.http))
@@ -109,7 +111,8 @@ class Node:
         self.limits.known = lambda key: self._listed(address_of(key))
         self.links.standing.failed = self._link_failed
         self.links.standing.eager = self.peers.stuck
-        self.timer.timed |= {self.mesh, self.peers.sessions}
+        self.timer.add(self.mesh)
+        self.timer.add(self.peers.sessions)
         self.ways = Ways(self._known_nodes, self._way, self.name_of, self._way_changed)
         nursery.start_soon(self.ways.run)
         self.willingness = Willingness(self)
@@ -225,13 +228,13 @@ class Node:
 
     def link_up(self, link: Link) -> None:
         now = trio.current_time()
-        self.timer.timed.add(link)
         link.liveness.idle = self.willingness.idle
+        link.liveness.earlier = partial(self.timer.arm_at, link)
+        self.timer.add(link)
         self.mesh.link_up(link, link.peer_key, (), now)
         self._introduce(link, self._certify(link, now))
         self._announce(link)
         self.timer.arm(self.mesh)
-        self.timer.arm(link)
         self.router.flush()
 
     def _certify(self, link: Link, now: float) -> list[bytes]:
@@ -271,7 +274,7 @@ class Node:
             self._tell(LogLevel.WARNING, link.url, f"the link to {name} ended: {link.reason}")
         if link.certified:
             self.totals.link_ended(link)
-        self.timer.timed.discard(link)
+        self.timer.discard(link)
         self.mesh.link_down(link, now)
         self.peers.sessions.link_lost(link, now)
         self.timer.arm(self.mesh)

@@ -36,6 +36,7 @@ class MeshEvents:
     restarted: Callable[[bytes, bytes, float], None] = lambda address, instance, now: None
     cloned: Callable[[bytes], None] = lambda instance: None  # another device runs under our identity
     pair: PairHandler = lambda link, step, body, now: None
+    earlier: Callable[[], None] = lambda: None  # `next_deadline` may have come closer
     closed: Callable[[Hashable, str], None] = lambda link, reason: None  # the neighbour ends the link
 
 
@@ -169,6 +170,7 @@ class Mesh:
             self.flooding.receive(link, payload, now)
         finally:
             self._update(now)
+            self._events.earlier()
 
     def set_relay(self, relay: Relay, now: float) -> None:
         """How willing this node is to forward for others, from now on."""
