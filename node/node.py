@@ -19,7 +19,7 @@ from firefly.interfaces.core import LogLevel
 from firefly.keys import NodeKey
 from firefly.runtime import Caller, Workers
 from node.admission import Admission
-from node.certificates import ADMIN, MEMBER, CertificateBook, certify
+from node.certificates import ADMIN, MEMBER, Certificate, CertificateBook, certify
 from node.directory import Contents, Directory, DirectoryKind, NameKind, NamespaceKey, Resource, directory_statement
 from node.home import Home
 from node.http import Http
@@ -42,6 +42,9 @@ KIND_PENALTY = {"tcp": 0, "unix": 0, "memory": 0, "pipe": 0, "websocket": 100}
 """µs that a link's kind adds to its cost."""
 DESCRIBE_DELAY = 0.05
 """Seconds that changes of the resource table are collected before the directory is told."""
+EAGER_LINKS = 64
+TELL_PACE = 50e-6
+"""With more links than that, sessions hear of new routes after so many seconds per link."""
 RENEWAL_CHECK = 60.0
 """Seconds between two looks at the certificates."""
 SEQUENCE_RESERVE = 100_000
@@ -69,7 +72,7 @@ class Node:
         self.own_resources: Callable[[], list[Resource]] = list
         self.pair: Callable[[Link, int, bytes], None] = lambda link, step, body: None
         self._nursery = nursery
-        self._describing = self._loading = False
+        self._describing = self._loading = self._telling = False
         self._sequence = 0
         self.book = CertificateBook(self._certificates_changed)
         self.router = Router(key.address, trio.current_time)
@@ -331,7 +334,18 @@ class Node:
     def _routes_changed(self) -> None:
         self.ways.changed()
         self.router.routes_changed()
+        if len(self.router.links) <= EAGER_LINKS:
+            self.peers.sessions.routes_changed(self.mesh.next_hop, trio.current_time())
+        elif not self._telling:
+            self._telling = True
+            self._nursery.start_soon(self._tell_sessions)
+
+    async def _tell_sessions(self) -> None:
+        """What changed meanwhile they hear together: where there are many links, one of them always comes or goes."""
+        await trio.sleep(TELL_PACE * len(self.router.links))
+        self._telling = False
         self.peers.sessions.routes_changed(self.mesh.next_hop, trio.current_time())
+        self.router.flush()
 
     def _known_nodes(self) -> list[bytes]:
         return [address for area in self.mesh.areas.values() for address in area.records if address != self.address]
@@ -357,15 +371,19 @@ class Node:
     def _cloned(self, instance: bytes) -> None:
         self.router.counters["clones"] += 1
 
-    def _certificates_changed(self) -> None:
+    def _certificates_changed(self, certificate: Certificate | None = None) -> None:
+        """Whoever is concerned is judged anew: one key, or everybody by that of an administrator, or of this node."""
         now = trio.current_time()
-        for link in list(self.router.links):
+        alone = certificate is not None and certificate.role != ADMIN and certificate.key != self.key.public
+        key = certificate.key if certificate is not None and alone else None
+        for link in [link for link in self.router.links if key in (None, link.peer_key)]:
             namespaces = self._certify(link, now)
             if namespaces:
                 self._introduce(link, namespaces)
                 self._announce(link)
-        self.mesh.roster_changed(now)
-        self.peers.forget_roles()
+        if certificate is None or not alone or self.book.connects(certificate):
+            self.mesh.roster_changed(now)
+        self.peers.forget_roles(key)
         self.timer.arm(self.mesh)
 
     def _directory_changed(self) -> None:

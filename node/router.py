@@ -111,7 +111,7 @@ class Router:
 
     def moved(self) -> None:
         """Gives what waits in the queue of a link that leads elsewhere, or nowhere, to the right link."""
-        for link in list(self.links):
+        for link in [link for link in self.links if link.queue]:
             self._withdraw(link, partial(self._leads_by, link))
 
     def _leads_by(self, link: Any, destination: bytes, arrival: Any) -> bool:

@@ -7,7 +7,7 @@ Source: docs/concepts/wire.md, section 3.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Hashable, Iterable, Mapping
+from collections.abc import Callable, Collection, Hashable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -33,6 +33,56 @@ class Table:
     members: Mapping[bytes, Hashable] = field(default_factory=dict)
     attached: Mapping[bytes, bytes] = field(default_factory=dict)
     hub: bytes | None = None
+
+
+class Tables:
+    """The tables of the sets of namespaces that links share, each made by `make` when it is first asked for."""
+
+    def __init__(self, make: Callable[[frozenset[bytes]], Table]) -> None:
+        self._make = make
+        self._made: dict[frozenset[bytes], Table] = {}
+
+    def of(self, namespaces: frozenset[bytes]) -> Table:
+        table = self._made.get(namespaces)
+        if table is None:
+            table = self._made[namespaces] = self._make(namespaces)
+        return table
+
+    def forget(self, namespaces: Iterable[bytes]) -> None:
+        """Something has changed in these."""
+        gone = set(namespaces)
+        self._made = {shared: table for shared, table in self._made.items() if gone.isdisjoint(shared)}
+
+
+class Ways:
+    """The link to each address, and its namespace, where several may lead there; looked for when it is asked for.
+
+    A node that is in many namespaces would be busy with whole tables while these change.
+    """
+
+    def __init__(self, routes: Callable[[], Iterable[tuple[bytes, Routes]]]) -> None:
+        self._routes = routes
+        self._found: dict[bytes, tuple[Hashable, bytes]] = {}
+
+    def find(self, destination: bytes) -> tuple[Hashable, bytes] | None:
+        way = self._found.get(destination)
+        return way if way is not None else self._look(destination)
+
+    def _look(self, destination: bytes) -> tuple[Hashable, bytes] | None:
+        nearest: Nearest = {}
+        for namespace, routes in self._routes():
+            route = routes.get(destination)
+            if route is not None:
+                add_nearest(nearest, destination, route[0], namespace, route[1])
+        if not nearest:
+            return None  # and not kept: anybody can invent addresses
+        _, namespace, link = nearest[destination]
+        self._found[destination] = link, namespace
+        return link, namespace
+
+    def forget(self) -> None:
+        """Routes have changed."""
+        self._found.clear()
 
 
 def make_table(own: bytes, areas: Iterable[tuple[Area, Routes]], roster: Roster) -> Table:
