@@ -52,9 +52,10 @@ class Person:
     """The namespace with this number: its user key, and the administrator that certifies its nodes."""
 
     number: int
+    issued: float
 
     def __post_init__(self) -> None:
-        now = time.time()
+        now = self.issued
         object.__setattr__(self, "user", key_of("user", self.number))
         object.__setattr__(self, "admin", key_of("admin", self.number))
         object.__setattr__(self, "namespace", self.user.public)
@@ -66,7 +67,7 @@ class Person:
     proof: bytes = b""
 
     def certificate(self, key: bytes, role: int = MEMBER) -> bytes:
-        return certify(self.admin, self.namespace, key, role, time.time())
+        return certify(self.admin, self.namespace, key, role, self.issued)
 
 
 class Said:
@@ -245,9 +246,9 @@ class Load:
         self.timer = Timer(lambda: None)
         self.groups: list[list[Light]] = []
 
-    def make(self, people: int, each: int) -> None:
+    def make(self, people: int, each: int, issued: float) -> None:
         for number in range(people):
-            person = Person(number)
+            person = Person(number, issued)
             self.groups.append([Light(person, one, self.hub, self) for one in range(each)])
         for light in self.all():
             self.timer.add(light)
@@ -310,7 +311,7 @@ async def run(place: dict[str, Any]) -> None:
     hub = NodeKey(bytes.fromhex(place["hub"]))
     async with open_workers() as workers, trio.open_nursery() as nursery:
         load = Load(place["port"], hub, workers, place["listening"])
-        load.make(place["people"], place["each"])
+        load.make(place["people"], place["each"], place["issued"])
         nursery.start_soon(load.timer.run)
         say({"ready": True})
         async for line in lines():

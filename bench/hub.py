@@ -38,6 +38,8 @@ RESULTS = Path(__file__).with_name("hub.json")
 HOST = "127.0.0.1"
 PAGE = os.sysconf("SC_PAGE_SIZE")
 RATE, SECONDS, SIZE = 500.0, 20.0, 1024
+LIMIT = 120.0
+"""Seconds until all have to be attached."""
 SETTLE = 3.0
 """Seconds between the last link and a look at the memory."""
 QUEUE = 64
@@ -69,14 +71,14 @@ class Meeting(RendezvousServer):
         self._listening[node].send_nowait(Knock(current_call().caller.key, content))
 
 
-def make_home(folder: Path, people: int) -> Home:
+def make_home(folder: Path, people: int, issued: float) -> Home:
     """A hub that is relay in the namespaces of all, as if each had invited it."""
     home = Home(folder)
     key = create_node_key(home)
     store = Store(home.database)
     try:
         with store.transaction():
-            persons = [Person(number) for number in range(people)]
+            persons = [Person(number, issued) for number in range(people)]
             store.set("namespace", persons[0].namespace)
             store.set("served", b"".join(person.namespace for person in persons[1:]))
             for person in persons:
@@ -138,7 +140,7 @@ class Child:
             assert self.process.stdin is not None
             self.process.stdin.close()
             try:
-                self.process.wait(10.0)
+                self.process.wait(30.0)
             except subprocess.TimeoutExpired:
                 self.kill()
 
@@ -156,7 +158,8 @@ def measure(chosen: argparse.Namespace) -> dict[str, Any]:
     nodes = chosen.people * chosen.each
     results: dict[str, Any] = {"people": chosen.people, "nodes": nodes}
     with tempfile.TemporaryDirectory(prefix="glow-bench-") as folder:
-        home = make_home(Path(folder) / "hub", chosen.people)
+        issued = time.time()
+        home = make_home(Path(folder) / "hub", chosen.people, issued)
         place = {"home": str(home.path), "port": 0, "profile": chosen.profile}
         with child("serve", place, 0) as hub:
             place["port"] = int(hub.first["listening"][0].rpartition(":")[2])
@@ -165,6 +168,7 @@ def measure(chosen: argparse.Namespace) -> dict[str, Any]:
                 "port": place["port"],
                 "people": chosen.people,
                 "each": chosen.each,
+                "issued": issued,
             }
             with child("load", {**lights, "listening": chosen.listening}, 1) as load:
                 tell(results, "attach", attach(hub, load, nodes))
@@ -178,7 +182,7 @@ def measure(chosen: argparse.Namespace) -> dict[str, Any]:
                 began = time.monotonic()
                 with child("serve", place, 0) as again:
                     up = time.monotonic() - began
-                    answer = load.ask(do="wait", limit=120.0)
+                    answer = load.ask(do="wait", limit=LIMIT)
                     tell(results, "restart", {"start": round(up, 2), **answer, "hub_cpu": round(again.used(), 2)})
     return results
 
@@ -190,7 +194,7 @@ def tell(results: dict[str, Any], what: str, figures: dict[str, Any]) -> None:
 
 def attach(hub: Child, load: Child, nodes: int) -> dict[str, Any]:
     before, used = hub.memory(), hub.used()
-    answer = load.ask(do="attach", limit=300.0)
+    answer = load.ask(do="attach", limit=LIMIT)
     taken = hub.used() - used
     time.sleep(SETTLE)
     answer["hub_cpu"] = round(taken, 2)

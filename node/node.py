@@ -44,7 +44,7 @@ DESCRIBE_DELAY = 0.05
 """Seconds that changes of the resource table are collected before the directory is told."""
 EAGER_LINKS = 64
 TELL_PACE = 50e-6
-"""With more links than that, sessions hear of new routes after so many seconds per link."""
+"""With more links than that, queues and sessions hear of new routes after so many seconds per link."""
 RENEWAL_CHECK = 60.0
 """Seconds between two looks at the certificates."""
 SEQUENCE_RESERVE = 100_000
@@ -333,17 +333,22 @@ class Node:
 
     def _routes_changed(self) -> None:
         self.ways.changed()
-        self.router.routes_changed()
         if len(self.router.links) <= EAGER_LINKS:
-            self.peers.sessions.routes_changed(self.mesh.next_hop, trio.current_time())
-        elif not self._telling:
+            self._tell_of_routes()
+            return
+        self.router.find_routes()
+        if not self._telling:
             self._telling = True
-            self._nursery.start_soon(self._tell_sessions)
+            self._nursery.start_soon(self._tell_later)
 
-    async def _tell_sessions(self) -> None:
-        """What changed meanwhile they hear together: where there are many links, one of them always comes or goes."""
+    async def _tell_later(self) -> None:
+        """What changes meanwhile is told together: where there are many links, one of them always comes or goes."""
         await trio.sleep(TELL_PACE * len(self.router.links))
         self._telling = False
+        self._tell_of_routes()
+
+    def _tell_of_routes(self) -> None:
+        self.router.routes_changed()
         self.peers.sessions.routes_changed(self.mesh.next_hop, trio.current_time())
         self.router.flush()
 
@@ -390,9 +395,6 @@ class Node:
         """Names are looked up when they are asked for; nothing is kept of them here."""
 
     def _after_timer(self) -> None:
-        for link in list(self.router.links):
-            if link.liveness.down:
-                link.close("the neighbour has gone silent")
         self.router.flush()
 
     # --- what this node offers

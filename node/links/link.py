@@ -114,6 +114,8 @@ class Link:
 
     def on_timer(self, now: float) -> None:
         self.liveness.on_timer(now)
+        if self.liveness.down:
+            self.close("the neighbour has gone silent")
 
     def _probe(self, flow: Any) -> None:
         self.queue.ready(flow)

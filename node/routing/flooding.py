@@ -42,6 +42,7 @@ class Flooding:
         self._pair = pair
         self._closed = closed
         self._exchanges: dict[Hashable, Exchange] = {}
+        self._sharing: dict[bytes, dict[Exchange, None]] = {}  # by namespace, in the order in which they came
 
     def link_up(self, link: Hashable) -> None:
         """An authenticated link, not yet certified for anything."""
@@ -51,7 +52,7 @@ class Flooding:
         """Both ends are certified in these namespaces, and in no others: tell what we hold in those that are new."""
         exchange = self._exchanges[link]
         fresh = namespaces - exchange.namespaces
-        exchange.namespaces = namespaces
+        self._share(exchange, namespaces)
         for namespace in sorted(fresh):
             for kind in self._kinds:
                 exchange.offer(namespace, kind, [held.envelope.id for held in self.store.on_shelf(namespace, kind)])
@@ -59,7 +60,16 @@ class Flooding:
             self._ready(link)
 
     def link_down(self, link: Hashable) -> None:
-        self._exchanges.pop(link, None)
+        exchange = self._exchanges.pop(link, None)
+        if exchange is not None:
+            self._share(exchange, frozenset())
+
+    def _share(self, exchange: Exchange, namespaces: frozenset[bytes]) -> None:
+        for namespace in exchange.namespaces - namespaces:
+            del self._sharing[namespace][exchange]
+        for namespace in namespaces - exchange.namespaces:
+            self._sharing.setdefault(namespace, {})[exchange] = None
+        exchange.namespaces = namespaces
 
     def receive(self, link: Hashable, payload: bytes | memoryview, now: float) -> None:
         """Take the payload of a TOPOLOGY packet. Raises BadMessage, BadEnvelope or BadRecord: the link must end."""
@@ -160,7 +170,7 @@ class Flooding:
             self._tell(origin, statement)
         if outcome is Outcome.NEW:
             statement.kind.kept(statement, now)
-            for exchange in list(self._exchanges.values()):
+            for exchange in list(self._sharing.get(statement.place.namespace, ())):
                 if exchange is not origin:
                     self._tell(exchange, statement)
             if statement.place.subject is not None:

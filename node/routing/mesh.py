@@ -23,7 +23,7 @@ from node.routing.tables import Roster, Table, Tables, Ways, make_table
 
 UNMEASURED_COST = 100_000  # µs, of a link until its first measurement
 RELUCTANT_COST = 2**28  # µs: more than any path of willing relays
-FOREIGNERS_PACE = 0.5e-3  # seconds, per link, that records wait for more foreigners to come or go
+FOREIGNERS_PACE = 2.5e-3  # seconds, per link, that records wait for more foreigners to come or go
 PAYLOADS = 64  # that `outgoing` hands out at once
 
 
@@ -86,6 +86,7 @@ class Mesh:
         self._ways = Ways(lambda: ((space, member.routes) for space, member in self._memberships.items()))
         self._hubs = Hubs(key.address, self._roster, lambda namespace: self._memberships[namespace].routes)
         self._foreigners_due = math.inf
+        self._attached: list[bytes] | None = None  # found when it is asked for
         records = LinkStateRecords(key.address, self.areas, certified, self._own_heard, events.restarted)
         self.flooding = Flooding((*kinds, records), ready=events.ready, pair=events.pair, closed=events.closed)
 
@@ -342,21 +343,24 @@ class Mesh:
             sequence=membership.origin.publish(costs, now),
             relay=self._relay,
             neighbours={address: min(cost + extra, COST_MAX) for cost, address in nearest},
-            attached=self._hubs.foreigners(namespace, self._attached()) if namespace in self._hubs.served else (),
+            attached=self._hubs.foreigners(namespace, self._attached_nodes()),
         )
         self.flooding.publish(sign_record(record, self._key), now)
 
-    def _attached(self) -> list[bytes]:
-        return self._hubs.attached((state.address, state.namespaces) for state in self._links.values())
+    def _attached_nodes(self) -> list[bytes]:
+        if self._attached is None:
+            self._attached = self._hubs.attached((state.address, state.namespaces) for state in self._links.values())
+        return self._attached
 
     def _tell_of_foreigners(self, now: float) -> None:
         """Those attached to this node may be others than before: its records tell, where it is a hub."""
+        self._attached = None
         if self._hubs.served:
             self._foreigners_due = min(self._foreigners_due, now + FOREIGNERS_PACE * len(self._links))
 
     def _look_for_foreigners(self, now: float) -> None:
         self._foreigners_due = math.inf
-        attached = self._attached()
+        attached = self._attached_nodes()
         for namespace in self._hubs.served:
             own = self.areas[namespace].records.get(self._key.address)
             if own is not None and own.attached != self._hubs.foreigners(namespace, attached):
