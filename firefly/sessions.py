@@ -150,7 +150,8 @@ class Sessions:
         self._handshakes.link_lost(link)
         self._unknown.forget(link)
         for session in self.open_sessions():
-            session.path_lost(link)
+            if session.in_flight:
+                session.path_lost(link)
 
     def ways_broken(self, peers: Collection[bytes], now: float) -> None:
         """The ways to these nodes have lost a link further on, and others are in use now if there are any."""

@@ -19,7 +19,7 @@ from firefly.interfaces.core import LogLevel
 from firefly.keys import NodeKey
 from firefly.runtime import Caller, Workers
 from node.admission import Admission
-from node.certificates import ADMIN, MEMBER, Certificate, CertificateBook, certify
+from node.certificates import ADMIN, MEMBER, RELAY, Certificate, CertificateBook, certify
 from node.directory import Contents, Directory, DirectoryKind, NameKind, NamespaceKey, Resource, directory_statement
 from node.home import Home
 from node.http import Http
@@ -29,6 +29,7 @@ from node.limits import Budget
 from node.links.link import Link
 from node.links.manager import LinkManager
 from node.links.ports import Ports
+from node.liveness import IDLE_SAVING
 from node.logs import NODE, Log
 from node.peers import Peers
 from node.router import Router
@@ -231,7 +232,6 @@ class Node:
 
     def link_up(self, link: Link) -> None:
         now = trio.current_time()
-        link.liveness.idle = self.willingness.idle
         link.liveness.earlier = partial(self.timer.arm_at, link)
         self.timer.add(link)
         self.mesh.link_up(link, link.peer_key, (), now)
@@ -246,6 +246,7 @@ class Node:
         before, link.certified = link.admitted, bool(namespaces)
         link.admitted = self.admission.judge(link, self.router.links)
         link.budget = self._budget(link, namespaces)
+        link.liveness.idle = self._idle(link, namespaces)
         self.mesh.link_certified(link, namespaces, now)
         self.mesh.link_admitted(link, link.admitted, now)
         if before is not None and link.admitted is None and not namespaces:
@@ -311,10 +312,18 @@ class Node:
         self.mesh.cost(link, link.liveness.cost + KIND_PENALTY.get(link.kind, 0), trio.current_time())
         self.timer.arm(self.mesh)
 
+    def _idle(self, link: Link, namespaces: list[bytes]) -> float:
+        """After how many seconds without a word a link is probed: seldom where one end is a hub, which has many."""
+        hub = link.admitted is not None or any(
+            RELAY in (self.book.role(namespace, self.key.public), self.book.role(namespace, link.peer_key))
+            for namespace in namespaces
+        )
+        return max(self.willingness.idle, IDLE_SAVING) if hub else self.willingness.idle
+
     def relay_changed(self, relay: Relay, idle: float) -> None:
         """How willing this node is to forward, and after how many seconds an idle link is probed, from now on."""
         for link in self.router.links:
-            link.liveness.idle = idle
+            link.liveness.idle = self._idle(link, self.book.shared(self.key.public, link.peer_key))
             self.timer.arm(link)
         self.mesh.set_relay(relay, trio.current_time())
         self.timer.arm(self.mesh)
@@ -336,7 +345,6 @@ class Node:
         if len(self.router.links) <= EAGER_LINKS:
             self._tell_of_routes()
             return
-        self.router.find_routes()
         if not self._telling:
             self._telling = True
             self._nursery.start_soon(self._tell_later)

@@ -100,17 +100,12 @@ class Router:
         link.queue.ready(flow)
         self._touched.add(link)
 
-    def find_routes(self) -> None:
-        """Gives what waits for a route to the link that leads on now."""
+    def routes_changed(self) -> None:
+        """Gives what waits for a route, or in the queue of a wrong link, to the right link."""
         waiting, self._waiting = self._waiting, {}
         for flows in waiting.values():
             for flow in flows:
                 self.ready(flow)
-        self.flush()
-
-    def routes_changed(self) -> None:
-        """The same, and to what waits in the queue of a wrong link."""
-        self.find_routes()
         self.moved()
         self.flush()
 

@@ -5,12 +5,11 @@ Source: docs/concepts/wire.md, section 3.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Hashable, Iterable, Mapping
+from collections.abc import Collection, Hashable, Iterable, Mapping
 from enum import Enum, auto
 from itertools import islice
 from typing import NamedTuple
 
-from node.routing.area import Routes
 from node.routing.record import ATTACHED
 from node.routing.tables import Roster, Table, Ways
 
@@ -47,15 +46,14 @@ class Hubs:
     that it serves, and `used`: hubs of others that it uses.
     """
 
-    def __init__(self, own: bytes, roster: Roster, routes: Callable[[bytes], Routes]) -> None:
+    def __init__(self, own: bytes, roster: Roster, ways: Ways) -> None:
         self.served: frozenset[bytes] = frozenset()
         self.admitted: dict[bytes, Hashable] = {}
         self.used: dict[bytes, Hashable] = {}
         self._own = own
         self._roster = roster
         self._known: Mapping[bytes, frozenset[bytes]] = {}
-        # only to members, so that nothing that crosses goes on to a hub
-        self.ways = Ways(lambda: ((namespace, routes(namespace)) for namespace in self.served))
+        self._ways = ways
 
     def look(self, namespaces: Iterable[bytes]) -> frozenset[bytes] | None:
         """Asks the roster anew: where this node has become a hub, or is none any more. None if nobody has."""
@@ -73,7 +71,7 @@ class Hubs:
     def cross(self, destination: bytes, namespaces: Collection[bytes]) -> Crossing | None:
         """The way of what came from these namespaces into another, if this node is a hub in both."""
         source = min((space for space in namespaces if space in self.served or space in self.admitted), default=None)
-        way = self.ways.find(destination)
+        way = self._ways.find(destination, self.served)  # to members only: what crosses goes on to no hub
         if way is None and destination in self.admitted:
             way = self.admitted[destination], destination
         return Crossing(way[0], source, way[1]) if source is not None and way is not None else None

@@ -83,8 +83,8 @@ class Mesh:
         self._memberships: dict[bytes, Membership] = {}
         self._links: dict[Hashable, _Link] = {}
         self._tables = Tables(self._table)
-        self._ways = Ways(lambda: ((space, member.routes) for space, member in self._memberships.items()))
-        self._hubs = Hubs(key.address, self._roster, lambda namespace: self._memberships[namespace].routes)
+        self._ways = Ways()
+        self._hubs = Hubs(key.address, self._roster, self._ways)
         self._foreigners_due = math.inf
         self._attached: list[bytes] | None = None  # found when it is asked for
         records = LinkStateRecords(key.address, self.areas, certified, self._own_heard, events.restarted)
@@ -97,7 +97,7 @@ class Mesh:
         self.areas[namespace] = Area(namespace, self._key.address)
         origin = Origin(sequence, self._instance, now, self._random)
         self._memberships[namespace] = Membership(self.areas[namespace], origin)
-        self._forget([namespace])
+        self._tables.forget([namespace])
 
     def link_up(
         self, link: Hashable, peer_key: bytes, namespaces: Iterable[bytes], now: float, cost: int | None = None
@@ -380,13 +380,9 @@ class Mesh:
         for namespace in namespaces:
             membership = self._memberships[namespace]
             membership.routes = membership.area.routes()
-        self._forget(namespaces)
-        self._events.changed()
-
-    def _forget(self, namespaces: Collection[bytes]) -> None:
+            self._ways.update(namespace, membership.routes)
         self._tables.forget(namespaces)
-        self._ways.forget()
-        self._hubs.ways.forget()
+        self._events.changed()
 
     def _table(self, namespaces: frozenset[bytes]) -> Table:
         return make_table(self._key.address, [self._pair(namespace) for namespace in sorted(namespaces)], self._roster)

@@ -7,7 +7,7 @@ Source: docs/concepts/wire.md, section 3.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Hashable, Iterable, Mapping
+from collections.abc import Callable, Collection, Container, Hashable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -55,34 +55,33 @@ class Tables:
 
 
 class Ways:
-    """The link to each address, and its namespace, where several may lead there; looked for when it is asked for.
+    """The routes of all namespaces by destination, kept up as they change."""
 
-    A node that is in many namespaces would be busy with whole tables while these change.
-    """
+    def __init__(self) -> None:
+        self._known: dict[bytes, Routes] = {}
+        self._by_destination: dict[bytes, dict[bytes, tuple[int, Hashable]]] = {}
 
-    def __init__(self, routes: Callable[[], Iterable[tuple[bytes, Routes]]]) -> None:
-        self._routes = routes
-        self._found: dict[bytes, tuple[Hashable, bytes]] = {}
+    def update(self, namespace: bytes, routes: Routes) -> None:
+        """The routes of a namespace are now these."""
+        before, self._known[namespace] = self._known.get(namespace, {}), routes
+        for destination in before.keys() - routes.keys():
+            left = self._by_destination[destination]
+            del left[namespace]
+            if not left:
+                del self._by_destination[destination]
+        for destination, route in routes.items():
+            self._by_destination.setdefault(destination, {})[namespace] = route
 
-    def find(self, destination: bytes) -> tuple[Hashable, bytes] | None:
-        way = self._found.get(destination)
-        return way if way is not None else self._look(destination)
-
-    def _look(self, destination: bytes) -> tuple[Hashable, bytes] | None:
+    def find(self, destination: bytes, within: Container[bytes] | None = None) -> tuple[Hashable, bytes] | None:
+        """The link to a destination and its namespace: the nearest of those `within`, or of all."""
         nearest: Nearest = {}
-        for namespace, routes in self._routes():
-            route = routes.get(destination)
-            if route is not None:
-                add_nearest(nearest, destination, route[0], namespace, route[1])
+        for namespace, (distance, link) in self._by_destination.get(destination, {}).items():
+            if within is None or namespace in within:
+                add_nearest(nearest, destination, distance, namespace, link)
         if not nearest:
-            return None  # and not kept: anybody can invent addresses
+            return None
         _, namespace, link = nearest[destination]
-        self._found[destination] = link, namespace
         return link, namespace
-
-    def forget(self) -> None:
-        """Routes have changed."""
-        self._found.clear()
 
 
 def make_table(own: bytes, areas: Iterable[tuple[Area, Routes]], roster: Roster) -> Table:
