@@ -15,6 +15,8 @@ from firefly.sealing import Opener, Sealer, offered
 PROLOGUE = b"glow/1 link"
 WRONG_VERSION = b"glow 1-1"
 """Answered once, without a frame around it, to whoever begins with another version: the versions spoken here."""
+BUSY = b"glow busy"
+"""Said in the same way to whoever begins more handshakes than its address may."""
 UPGRADE = "upgrade the older of the two"
 HANDSHAKE_FRAME = 1024
 """Bytes of a frame before the peer has proven its key, at most."""
@@ -84,8 +86,16 @@ class FrameReader:
 
 def _too_long(buffer: bytes, length: int, limit: int) -> BadFrame | BadHandshake:
     if buffer.startswith(WRONG_VERSION[: LENGTH.size]):  # as a length it would be 1.7 GB
-        return BadHandshake("the peer speaks another version of the wire", hint=UPGRADE)
+        return _said_plainly(buffer)
     return BadFrame(f"a frame says that it has {length} bytes; at most {limit} are allowed here")
+
+
+def _said_plainly(text: bytes) -> BadHandshake:
+    """What the peer means that answers without a handshake."""
+    if text.startswith(BUSY):
+        hint = "it is tried again by itself; `limits.handshakes` there says how many may begin"
+        return BadHandshake("the other node takes no more handshakes from this address in this second", hint=hint)
+    return BadHandshake("the peer speaks another version of the wire", hint=UPGRADE)
 
 
 class LinkHandshake:
@@ -151,7 +161,7 @@ class LinkHandshake:
     def _check_version(self, content: bytes) -> bytes:
         self._first = False
         if content[:1] != _VERSION_BYTE:
-            error = BadHandshake("the peer speaks another version of the wire", hint=UPGRADE)
+            error = _said_plainly(content)
             error.answer = b"" if self._initiator else WRONG_VERSION
             raise error
         return content[1:]

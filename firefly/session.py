@@ -12,6 +12,7 @@ import math
 import struct
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Protocol
 
 from cryptography.exceptions import InvalidTag
@@ -53,6 +54,7 @@ class Keeper(DetourKeeper, Protocol):
     """What a session needs of `Sessions`."""
 
     def ready(self, flow: Flow) -> None: ...
+    def session_due(self, session: Session, at: float) -> None: ...
     def received(self, session: Session, lane: int, plaintext: bytes) -> None: ...
     def busy(self, session: Session) -> bool: ...
     def ended(self, session: Session, error: GlowError | None) -> None: ...
@@ -90,6 +92,7 @@ class Session:
         self.messages: Messages | None = None
         self.window = window
         self._keeper = keeper
+        self.due: Callable[[float], None] = partial(keeper.session_due, self)
         self._received = keeper.received
         self._addresses = agreement.peer_address + agreement.own_address
         self._sealing = Sealing(agreement.cipher, agreement.sealing_key, now)
@@ -106,12 +109,12 @@ class Session:
         self._close: str | None = None
         self._heard = self._asked = self._active = now
         self._owed_since = math.inf
-        self._doubt = Doubt(self._send_ping, keeper.due)
+        self._doubt = Doubt(self._send_ping, self.due)
         control, interactive, bulk = (Flow(self, lane) for lane in (CONTROL_LANE, INTERACTIVE, BULK))
         self.flows = (control, interactive, bulk)
         self.detours = Detours(self, keeper, self._sending, now)
-        self._acks = Acknowledging(keeper.due, lambda: keeper.ready(control), now)
-        keeper.due(now + QUIET)
+        self._acks = Acknowledging(self.due, lambda: keeper.ready(control), now)
+        self.due(now + QUIET)
 
     def __repr__(self) -> str:
         return f"<Session {self.index:08x} with {self.peer_address.hex()[:8]}>"
@@ -164,7 +167,7 @@ class Session:
             packet = sending.next_resent(now, link)
             if packet is not None:
                 self.counters.resent += 1
-                self._keeper.due(now + sending.round_trip.patience())
+                self.due(now + sending.round_trip.patience())
                 return packet
         window, messages = self.window, self.messages
         if messages is None or self.closed:
@@ -183,7 +186,7 @@ class Session:
         packet = self._seal(lane, sending.counter, plaintext, now)
         if not sending.in_flight:
             self._owed_since = min(self._owed_since, now)
-            self._keeper.due(now + sending.round_trip.patience())
+            self.due(now + sending.round_trip.patience())
         sending.sent(packet, now, link)
         return packet
 
@@ -355,7 +358,7 @@ class Session:
         self._owed_since = math.inf
         if window.used:
             self._owed_since = now
-            self._keeper.due(self.next_deadline())
+            self.due(self.next_deadline())
         if window.blocked and window.takes(INTERACTIVE, self._sending[INTERACTIVE].used):
             window.blocked = False
             self.announce()
@@ -411,7 +414,7 @@ class Session:
         for sending in self._sending.values():
             sending.round_trip.path_changed()
             sending.path_lost(link)
-        self._keeper.due(self.next_deadline())
+        self.due(self.next_deadline())
         self.announce()
 
     def route_changed(self, hop_of: Callable[[bytes], object], now: float) -> None:
@@ -427,7 +430,7 @@ class Session:
         for sending in self._sending.values():
             sending.round_trip.path_changed()
         self.window.restart(now)
-        self._keeper.due(self.next_deadline())
+        self.due(self.next_deadline())
 
     # --- whether the peer has the session
 

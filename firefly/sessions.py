@@ -14,6 +14,7 @@ from typing import Protocol
 
 from firefly.agreement import Agreement
 from firefly.congestion import CongestionWindow, share
+from firefly.deadlines import Deadlines
 from firefly.detour import Way
 from firefly.errors import BadHandshake, BadPacket, GlowError, Interrupted
 from firefly.flow import Flow, Messages
@@ -65,6 +66,10 @@ class Owner(Protocol):
         """The session has ended: None if this side, or nobody's use of it, ended it."""
 
 
+def _ended(machine: Session | Handshakes) -> bool:
+    return isinstance(machine, Session) and machine.closed
+
+
 class PacketFlow:
     """Ready-made packets for one destination: handshakes, and answers to strays.
 
@@ -108,6 +113,7 @@ class Sessions:
         self.counters: Counter[str] = Counter()
         self._owner = owner
         self._address = key.address
+        self._deadlines: Deadlines[Session | Handshakes] = Deadlines()
         self._due = math.inf
         self._by_index: dict[int, Session] = {}
         self._by_peer: dict[bytes, Session] = {}
@@ -144,7 +150,8 @@ class Sessions:
         self._handshakes.link_lost(link)
         self._unknown.forget(link)
         for session in self.open_sessions():
-            session.path_lost(link)
+            if session.in_flight:
+                session.path_lost(link)
 
     def ways_broken(self, peers: Collection[bytes], now: float) -> None:
         """The ways to these nodes have lost a link further on, and others are in use now if there are any."""
@@ -168,24 +175,32 @@ class Sessions:
     # --- time
 
     def due(self, at: float) -> None:
-        """A deadline has come: `earlier` hears of it if it is before all others."""
+        """A handshake has a deadline: `earlier` hears of it if it is before all others."""
+        self._put(self._handshakes, at)
+
+    def session_due(self, session: Session, at: float) -> None:
+        """The same for a session."""
+        self._put(session, at)
+
+    def _put(self, machine: Session | Handshakes, at: float) -> None:
+        self._deadlines.put(machine, at)
         if at < self._due:
             self._due = at
             self.earlier(at)
 
     def next_deadline(self) -> float:
-        """When `on_timer` is due."""
-        deadline = self._handshakes.next_deadline()
-        for session in self._by_index.values():
-            deadline = min(deadline, session.next_deadline())
-        self._due = deadline
-        return deadline
+        """When `on_timer` is due; it may turn out that nothing is to be done yet."""
+        self._due = self._deadlines.first()
+        return self._due
 
     def on_timer(self, now: float) -> None:
-        for session in list(self._by_index.values()):
-            if session.next_deadline() <= now:
-                session.on_timer(now)
-        self._handshakes.on_timer(now)
+        for machine in self._deadlines.take(now):
+            if _ended(machine):
+                continue
+            if machine.next_deadline() <= now:
+                machine.on_timer(now)
+            if not _ended(machine):
+                self._deadlines.replace(machine, machine.next_deadline())
 
     # --- packets
 
@@ -318,6 +333,7 @@ class Sessions:
 
     def ended(self, session: Session, error: GlowError | None) -> None:
         self._by_index.pop(session.index, None)
+        self._deadlines.discard(session)
         self._handshakes.forget_session(session)
         if session.messages is None:
             return  # nobody has heard of it

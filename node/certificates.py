@@ -84,7 +84,8 @@ class Held:
 class CertificateBook:
     """The certificates of the namespaces that a node is in, as a kind of statement that floods.
 
-    `changed` is called when what a key may do has changed. Times are those of the system's clock.
+    `changed` is called when what a key may do has changed: with its new certificate, or None for whatever key. Times
+    are those of the system's clock.
     """
 
     name = "certificate"
@@ -93,7 +94,7 @@ class CertificateBook:
     lifetime = math.inf
     introduces = True
 
-    def __init__(self, changed: Callable[[], None], clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, changed: Callable[[Certificate | None], None], clock: Callable[[], float] = time.time) -> None:
         self.namespaces: set[bytes] = set()
         self._changed = changed
         self._clock = clock
@@ -102,6 +103,7 @@ class CertificateBook:
         ] = {}  # by namespace, key, and whether it makes an administrator
         self._keys: dict[tuple[bytes, bytes], bytes] = {}  # by namespace and address
         self._relays: dict[bytes, set[bytes]] = {}  # keys by namespace
+        self._spaces: dict[bytes, set[bytes]] = {}  # namespaces by key
 
     def accept(self, envelope: Envelope, now: float) -> Place | Refusal:
         """Judges a statement. Raises BadRecord if it is malformed."""
@@ -132,7 +134,8 @@ class CertificateBook:
         self._keys[namespace, address_of(key)] = key
         if certificate.role == RELAY:
             self._relays.setdefault(namespace, set()).add(key)
-        self._changed()
+        self._spaces.setdefault(key, set()).add(namespace)
+        self._changed(certificate)
 
     def dropped(self, statement: Statement, now: float) -> None:
         certificate = decode_certificate(statement.envelope.body)
@@ -141,7 +144,8 @@ class CertificateBook:
         if (namespace, key, True) not in self._held and (namespace, key, False) not in self._held:
             self._keys.pop((namespace, address_of(key)), None)
             self._relays.get(namespace, set()).discard(key)
-        self._changed()
+            self._spaces.get(key, set()).discard(namespace)
+        self._changed(None)
 
     def begun(self, issued: float) -> bool:
         """Whether a statement issued at this Unix time is not of the future, as far as clocks can tell."""
@@ -183,13 +187,18 @@ class CertificateBook:
         relays = self._relays.get(namespace, ())
         return [address_of(key) for key in relays if self.role(namespace, key) == RELAY]
 
+    def connects(self, certificate: Certificate) -> bool:
+        """Whether its key is, or was, one of the relays."""
+        return certificate.key in self._relays.get(certificate.namespace, ())
+
     def lists(self, namespace: bytes, address: bytes) -> bool:
         """Whether a node has, or had, a certificate."""
         return (namespace, address) in self._keys
 
     def shared(self, own: bytes, peer: bytes) -> list[bytes]:
         """The namespaces in which both keys are certified."""
-        return [namespace for namespace in self.namespaces if self.find(namespace, own) and self.find(namespace, peer)]
+        spaces = sorted(self._spaces.get(peer, ()))
+        return [namespace for namespace in spaces if self.find(namespace, own) and self.find(namespace, peer)]
 
     def chain(self, namespace: bytes, key: bytes) -> list[bytes]:
         """The envelopes that prove a key's certificate, the administrator's first."""
@@ -224,7 +233,7 @@ def _slot(certificate: Certificate) -> tuple[bytes, bytes, bool]:
 
 def check_chain(namespace: bytes, envelopes: list[bytes], key: bytes, now: float) -> Certificate:
     """The certificate of `key` that the envelopes prove, for a joiner that knows nothing yet. Raises BadRecord."""
-    book = CertificateBook(lambda: None, lambda: now)
+    book = CertificateBook(lambda certificate: None, lambda: now)
     book.namespaces.add(namespace)
     for data in envelopes:
         envelope = open_envelope(data)

@@ -143,6 +143,8 @@ class Directory:
     def entry(self, address: bytes) -> Entry | None:
         """Of the node with this address, if its certificate is valid."""
         entry = self._by_address.get(address)
+        if entry is None and not self._book.lists(self.namespace, address):
+            return None
         if entry is None:
             return next((entry for entry in self.entries() if entry.address == address), None)
         return entry if self._book.find(self.namespace, entry.key) is not None else None

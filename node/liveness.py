@@ -71,7 +71,8 @@ class Liveness:
     """The state of one link between `own` and `peer` (addresses). `ready(self)` is called when a PROBE should leave.
 
     The driver calls `heard` for every frame that opened, `sent` for every frame written, `receive` for the payload of
-    a PROBE packet, and `on_timer` at `next_deadline`. When `down` is true the link must be closed.
+    a PROBE packet, and `on_timer` at `next_deadline`; `earlier` hears of a deadline that comes closer. When `down` is
+    true the link must be closed.
     """
 
     priority = CONTROL
@@ -83,6 +84,7 @@ class Liveness:
         self.down = False
         self.idle = idle
         self.counters = LivenessCounters()
+        self.earlier: Callable[[float], None] = lambda deadline: None
         self._own = own
         self._ready = ready
         self._round_trips = RoundTrips()
@@ -121,6 +123,7 @@ class Liveness:
     def sent(self, now: float) -> None:
         if self._owed is None:
             self._owed = now
+            self.earlier(now + SILENCE)
 
     def receive(self, payload: bytes | memoryview, now: float) -> None:
         """Take the payload of a PROBE packet. Raises BadPacket, the peer's fault."""

@@ -8,6 +8,7 @@ import random
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import trio
@@ -19,24 +20,25 @@ from firefly.interfaces.core import LogLevel
 from firefly.keys import NodeKey
 from firefly.runtime import Caller, Workers
 from node.admission import Admission
-from node.certificates import ADMIN, MEMBER, CertificateBook, certify
+from node.certificates import ADMIN, MEMBER, RELAY, Certificate, CertificateBook, certify
 from node.directory import Contents, Directory, DirectoryKind, NameKind, NamespaceKey, Resource, directory_statement
 from node.home import Home
 from node.http import Http
 from node.hub_services import HubServices
 from node.identity import check_label
 from node.keeper import Keeper
+from node.limits import Budget
 from node.links.link import Link
 from node.links.manager import LinkManager
 from node.links.ports import Ports
 from node.links.standing import reason_of
-from node.liveness import SILENCE
+from node.liveness import IDLE_SAVING
 from node.logs import NODE, Log
 from node.meetings import Meetings
 from node.offers import Offers
 from node.peers import Peers
 from node.router import Router
-from node.routing import Mesh, MeshEvents, Refusal, Relay, TopologyFlow
+from node.routing import Admitted, Mesh, MeshEvents, Refusal, Relay, TopologyFlow
 from node.store import Store
 from node.timer import Timer
 from node.ways import Way, Ways
@@ -46,6 +48,9 @@ KIND_PENALTY = {"tcp": 0, "unix": 0, "memory": 0, "pipe": 0, "websocket": 100, "
 """µs that a link's kind adds to its cost."""
 DESCRIBE_DELAY = 0.05
 """Seconds that changes of the resource table are collected before the directory is told."""
+EAGER_LINKS = 64
+TELL_PACE = 50e-6
+"""With more links than that, queues and sessions hear of new routes after so many seconds per link."""
 RENEWAL_CHECK = 60.0
 """Seconds between two looks at the certificates."""
 SEQUENCE_RESERVE = 100_000
@@ -75,7 +80,7 @@ class Node:
         self.pair: Callable[[Link, int, bytes], None] = lambda link, step, body: None
         self.waits_at_door: Callable[[Link], bool] = lambda link: False
         self._nursery = nursery
-        self._describing = self._loading = False
+        self._describing = self._loading = self._telling = False
         self._sequence = 0
         self.book = CertificateBook(self._certificates_changed)
         self.router = Router(key.address, trio.current_time)
@@ -92,6 +97,8 @@ class Node:
                 restarted=self._restarted,
                 cloned=self._cloned,
                 pair=lambda link, step, body, now: self.pair(link, step, body),  # type: ignore[arg-type]
+                earlier=lambda: self.timer.arm(self.mesh),
+                closed=_closed_by_neighbour,  # type: ignore[arg-type]
             ),
             random.random,
             roster=self.book,
@@ -107,13 +114,16 @@ class Node:
         self.peers.offer = self.offer
         self.peers.resources_changed = self.describe_soon
         self.router.sessions = self.peers.sessions
-        self.peers.sessions.earlier = self.timer.arm_at
+        self.peers.sessions.earlier = partial(self.timer.arm_at, self.peers.sessions)
         self.peers.sessions.find_way, self.peers.sessions.moved = self.mesh.way, self._detoured
         self.http = Http(self.router.counters)
         self.links = LinkManager(key, self.instance, self.router, nursery, self, Ports(home.path, self.http))
+        self.limits = self.links.limits
+        self.limits.known = lambda key: self._listed(address_of(key))
         self.links.standing.failed = self._link_failed
         self.links.standing.eager = self.peers.stuck
-        self.timer.timed |= {self.mesh, self.peers.sessions}
+        self.timer.add(self.mesh)
+        self.timer.add(self.peers.sessions)
         self.ways = Ways(self._known_nodes, self._way, self.name_of, self._way_changed)
         nursery.start_soon(self.ways.run)
         self.meetings = Meetings(self, nursery)
@@ -241,8 +251,8 @@ class Node:
 
     def link_up(self, link: Link) -> None:
         now = trio.current_time()
-        self.timer.timed.add(link)
-        link.liveness.idle = self.willingness.idle
+        link.liveness.earlier = partial(self.timer.arm_at, link)
+        self.timer.add(link)
         self.mesh.link_up(link, link.peer_key, (), now)
         self._introduce(link, self._certify(link, now))
         self._announce(link)
@@ -250,7 +260,6 @@ class Node:
             self.links.begin_pairing(link)
         self.meetings.link_up(link)
         self.timer.arm(self.mesh)
-        self.timer.arm(link)
         self.router.flush()
 
     def trial_over(self, link: Link) -> None:
@@ -261,23 +270,43 @@ class Node:
 
     def _certify(self, link: Link, now: float) -> list[bytes]:
         """Judges anew what a neighbour may do; the namespaces that are shared with it."""
-        namespaces = self.book.shared(self.key.public, link.peer_key)
+        namespaces = self._with_room(link, self.book.shared(self.key.public, link.peer_key))
         before, link.certified = link.admitted, bool(namespaces)
         link.admitted = self.admission.judge(link, self.router.links)
+        link.budget = self._budget(link, namespaces)
+        link.liveness.idle = self._idle(link, namespaces)
         self.mesh.link_certified(link, () if link.on_trial else namespaces, now)
         self.mesh.link_admitted(link, link.admitted, now)
         if before is not None and link.admitted is None and not namespaces:
             link.close("this node is not, or has not, a hub for the other one any more")
         return namespaces
 
+    def _with_room(self, link: Link, namespaces: list[bytes]) -> list[bytes]:
+        """The namespaces that a link is for; none, and it ends, where this node has neighbours enough."""
+        for namespace in namespaces:
+            refused = self.limits.crowded(self.mesh.areas[namespace].neighbours, link.peer_address)
+            if refused:
+                link.close(refused)
+                return []
+        return namespaces
+
+    def _budget(self, link: Link, namespaces: list[bytes]) -> Budget | None:
+        """What a neighbour may have forwarded; one's own nodes as much as they like."""
+        if link.admitted is Admitted.NODE:
+            return self.limits.budget(link.peer_address)
+        if not namespaces or self.namespace in namespaces:
+            return None
+        return self.limits.budget(min(namespaces))
+
     def link_down(self, link: Link) -> None:
         now = trio.current_time()
+        self.limits.budgets.pop(link.peer_address, None)
         if link.announced:
             name = self.name_of(link.peer_address)
             self._tell(LogLevel.WARNING, link.url, f"the link to {name} ended: {link.reason}")
         if link.certified:
             self.totals.link_ended(link)
-        self.timer.timed.discard(link)
+        self.timer.discard(link)
         self.meetings.link_down(link)
         self.mesh.link_down(link, now)
         self.peers.sessions.link_lost(link, now)
@@ -316,10 +345,18 @@ class Node:
         self.mesh.cost(link, link.liveness.cost + KIND_PENALTY.get(link.kind, 0), trio.current_time())
         self.timer.arm(self.mesh)
 
+    def _idle(self, link: Link, namespaces: list[bytes]) -> float:
+        """After how many seconds without a word a link is probed: seldom where one end is a hub, which has many."""
+        hub = link.admitted is not None or any(
+            RELAY in (self.book.role(namespace, self.key.public), self.book.role(namespace, link.peer_key))
+            for namespace in namespaces
+        )
+        return max(self.willingness.idle, IDLE_SAVING) if hub else self.willingness.idle
+
     def relay_changed(self, relay: Relay, idle: float) -> None:
         """How willing this node is to forward, and after how many seconds an idle link is probed, from now on."""
         for link in self.router.links:
-            link.liveness.idle = idle
+            link.liveness.idle = self._idle(link, self.book.shared(self.key.public, link.peer_key))
             self.timer.arm(link)
         self.mesh.set_relay(relay, trio.current_time())
         self.timer.arm(self.mesh)
@@ -333,7 +370,8 @@ class Node:
         """
         self.log.add(LogLevel.INFO, NODE, "network", f"the network changed: {what}", {})
         self.links.network_changed()
-        self.timer.arm_at(trio.current_time() + SILENCE)
+        for link in self.router.links:
+            self.timer.arm(link)
         for changed in self.on_network_change:
             changed()
 
@@ -349,9 +387,24 @@ class Node:
 
     def _routes_changed(self) -> None:
         self.ways.changed()
+        if len(self.router.links) <= EAGER_LINKS:
+            self._tell_of_routes()
+            return
+        if not self._telling:
+            self._telling = True
+            self._nursery.start_soon(self._tell_later)
+
+    async def _tell_later(self) -> None:
+        """What changes meanwhile is told together: where there are many links, one of them always comes or goes."""
+        await trio.sleep(TELL_PACE * len(self.router.links))
+        self._telling = False
+        self._tell_of_routes()
+
+    def _tell_of_routes(self) -> None:
         self.router.routes_changed()
         self.peers.sessions.routes_changed(self.mesh.next_hop, trio.current_time())
         self.meetings.ways_changed()
+        self.router.flush()
 
     def _known_nodes(self) -> list[bytes]:
         return [address for area in self.mesh.areas.values() for address in area.records if address != self.address]
@@ -377,24 +430,25 @@ class Node:
     def _cloned(self, instance: bytes) -> None:
         self.router.counters["clones"] += 1
 
-    def _certificates_changed(self) -> None:
+    def _certificates_changed(self, certificate: Certificate | None = None) -> None:
+        """Whoever is concerned is judged anew: one key, or everybody by that of an administrator, or of this node."""
         now = trio.current_time()
-        for link in list(self.router.links):
+        alone = certificate is not None and certificate.role != ADMIN and certificate.key != self.key.public
+        key = certificate.key if certificate is not None and alone else None
+        for link in [link for link in self.router.links if key in (None, link.peer_key)]:
             namespaces = self._certify(link, now)
             if namespaces:
                 self._introduce(link, namespaces)
                 self._announce(link)
-        self.mesh.roster_changed(now)
-        self.peers.forget_roles()
+        if certificate is None or not alone or self.book.connects(certificate):
+            self.mesh.roster_changed(now)
+        self.peers.forget_roles(key)
         self.timer.arm(self.mesh)
 
     def _directory_changed(self) -> None:
         """Names are looked up when they are asked for; nothing is kept of them here."""
 
     def _after_timer(self) -> None:
-        for link in list(self.router.links):
-            if link.liveness.down:
-                link.close("the neighbour has gone silent")
         self.router.flush()
 
     # --- what this node offers
@@ -440,6 +494,11 @@ class _Kept:
             slot = statement.place.namespace[:8] + statement.place.slot
             self._node.keep(self.name, slot, statement.envelope.id, statement.data)
         self._kind.kept(statement, now)
+
+
+def _closed_by_neighbour(link: Link, reason: str) -> None:
+    text = "".join(character if character.isprintable() else "?" for character in reason)
+    link.close(f"the neighbour closed it: {text}")
 
 
 def platform_name() -> str:

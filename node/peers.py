@@ -70,10 +70,11 @@ class Peers:
         self.router.touch(writer)
         self.router.flush(alone())
 
-    def forget_roles(self) -> None:
-        """Certificates changed: what the peers may do is looked up again."""
+    def forget_roles(self, key: bytes | None) -> None:
+        """Certificates changed: what the peer with a key, or all if it is None, may do is looked up again."""
         for session, conversation in self._conversations.items():
-            conversation.peer = self.caller_of(session.peer_key)
+            if key in (None, session.peer_key):
+                conversation.peer = self.caller_of(session.peer_key)
 
     # --- firefly.sessions.Owner
 

@@ -32,6 +32,7 @@ from firefly.packet import (
 )
 from firefly.sessions import PacketFlow
 from node.accounts import Accounts
+from node.limits import Budget
 from node.queues import LinkQueue
 from node.routing import Admitted, Crossing
 
@@ -48,6 +49,8 @@ class Link(Protocol):
     peer_address: bytes
     certified: bool
     admitted: Admitted | None
+    budget: Budget | None
+    taken: int
     queue: LinkQueue
 
     def receive_probe(self, payload: bytes, now: float) -> None: ...
@@ -108,7 +111,7 @@ class Router:
 
     def moved(self) -> None:
         """Gives what waits in the queue of a link that leads elsewhere, or nowhere, to the right link."""
-        for link in list(self.links):
+        for link in [link for link in self.links if link.queue]:
             self._withdraw(link, partial(self._leads_by, link))
 
     def _leads_by(self, link: Any, destination: bytes, arrival: Any) -> bool:
@@ -181,14 +184,19 @@ class Router:
                 self._deliver(link, kind, packet, now)
             elif hops <= 1:
                 self._unreachable(link, UnreachableReason.HOP_LIMIT, packet, now)
+            elif link.budget is not None and not link.budget.take(len(packet), now):
+                self._refuse(link, packet, now)
             else:
                 self._forward(packet[:1] + bytes((hops - 1,)) + packet[2:], link)
 
     def _admits(self, link: Link, source: bytes, destination: bytes) -> bool:
         """Whether a packet of a neighbour without a certificate is taken: a node speaks for itself, a hub to us."""
         if link.admitted is Admitted.NODE:
-            return source == link.peer_address
-        return link.admitted is Admitted.HUB and destination == self.address
+            taken = source == link.peer_address
+        else:
+            taken = link.admitted is Admitted.HUB and destination == self.address
+        link.taken += taken
+        return taken
 
     def _control(self, link: Link, kind: int, priority: int, packet: bytes, now: float) -> None:
         if priority != CONTROL:
@@ -202,9 +210,17 @@ class Router:
         if kind in (DATA, HANDSHAKE, UNREACHABLE):
             self.sessions.receive(packet, now, link)
         elif kind == DETOUR:
-            self._unwrap(packet, link)
+            if link.budget is not None and not link.budget.take(len(packet), now):
+                self._refuse(link, packet, now)
+            else:
+                self._unwrap(packet, link)
         else:
             self.counters["unknown_kind"] += 1
+
+    def _refuse(self, link: Link, packet: bytes, now: float) -> None:
+        """The namespace of a link has sent more than it may in a second."""
+        self.counters["relay_refused"] += 1
+        self._unreachable(link, UnreachableReason.REFUSED, packet, now)
 
     def _unwrap(self, packet: bytes, arrival: Any) -> None:
         """This node is a waypoint: what is inside goes on as if the link of arrival had brought it."""

@@ -23,6 +23,12 @@ from node.configuration.settings import (
     HUB_ADMITS,
     HUB_USES,
     INVITE_LIFETIME,
+    LIMIT_ADDRESS,
+    LIMIT_HANDSHAKES,
+    LIMIT_IDLE,
+    LIMIT_NAMESPACE,
+    LIMIT_RELAYED,
+    LIMIT_STRANGERS,
     LINK_DIRECT,
     LINK_RETRY,
     LISTEN,
@@ -152,6 +158,7 @@ async def _running(home: Home, store: Store, configuration: Configuration) -> As
             nursery.start_soon(node.willingness.run)
             nursery.start_soon(node.keeper.run)
             nursery.start_soon(NetworkWatch(node.network_changed).run)
+            nursery.start_soon(node.links.end_idle)
             nursery.start_soon(configuration.watch)
             await host.start()
             node.describe_soon()
@@ -182,6 +189,12 @@ def _follow(
     configuration.follow(HUB_ADMITS, node.admission.set_policy)
     configuration.follow(HUB_USES, node.admission.set_hubs)
     configuration.follow(PROGRAM_LIMIT, partial(setattr, programs, "total_tokens"))
+    configuration.follow(LIMIT_ADDRESS, partial(setattr, node.limits, "links_per_address"))
+    configuration.follow(LIMIT_NAMESPACE, partial(setattr, node.limits, "neighbours_per_namespace"))
+    configuration.follow(LIMIT_HANDSHAKES, partial(setattr, node.limits, "handshakes_per_second"))
+    configuration.follow(LIMIT_STRANGERS, lambda percent: setattr(node.limits.strangers, "share", percent / 100))
+    configuration.follow(LIMIT_RELAYED, partial(setattr, node.limits, "relayed_per_second"))
+    configuration.follow(LIMIT_IDLE, partial(setattr, node.limits, "idle"))
 
 
 async def _listen(node: Node, store: Store, listen: Effective[tuple[str, ...]]) -> None:

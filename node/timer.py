@@ -8,6 +8,8 @@ from typing import Protocol
 
 import trio
 
+from firefly.deadlines import Deadlines
+
 
 class Timed(Protocol):
     """A state machine that wants to be called at a time of its own."""
@@ -21,28 +23,42 @@ class Timer:
 
     def __init__(self, after: Callable[[], None]) -> None:
         self._after = after
+        self._timed: set[Timed] = set()
+        self._deadlines: Deadlines[Timed] = Deadlines()
         self._armed = math.inf
         self._scope = trio.CancelScope()
-        self.timed: set[Timed] = set()
+
+    def add(self, timed: Timed) -> None:
+        """It is called from now on, when it is due."""
+        self._timed.add(timed)
+        self.arm(timed)
+
+    def discard(self, timed: Timed) -> None:
+        self._timed.discard(timed)
+        self._deadlines.discard(timed)
 
     def arm(self, timed: Timed) -> None:
         """To be called when the deadline of `timed` may have come closer. Cheap if it has not."""
-        self.arm_at(timed.next_deadline())
+        self.arm_at(timed, timed.next_deadline())
 
-    def arm_at(self, deadline: float) -> None:
-        """The same for one deadline that is known."""
-        if deadline < self._armed:
-            self._armed = deadline
-            self._scope.deadline = deadline
+    def arm_at(self, timed: Timed, deadline: float) -> None:
+        """The same where the deadline is known."""
+        if timed in self._timed:
+            self._deadlines.put(timed, deadline)
+            if deadline < self._armed:
+                self._armed = deadline
+                self._scope.deadline = deadline
 
     async def run(self) -> None:
         while True:
-            self._armed = min((timed.next_deadline() for timed in self.timed), default=math.inf)
+            self._armed = self._deadlines.first()
             with trio.CancelScope(deadline=self._armed) as self._scope:
                 await trio.sleep_forever()
             now = trio.current_time()
-            for timed in list(self.timed):
+            for timed in self._deadlines.take(now):
                 if timed.next_deadline() <= now:
                     timed.on_timer(now)
+                if timed in self._timed:
+                    self._deadlines.replace(timed, timed.next_deadline())
             self._after()
             await trio.lowlevel.checkpoint()

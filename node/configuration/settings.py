@@ -121,6 +121,42 @@ HUB_USES = Setting(
     "hubs outside of this node's namespace that it uses: what is for nodes of other namespaces goes to these. Each "
     "needs a link: glow link add",
 )
+LIMIT_ADDRESS = Setting(
+    "limits.address",
+    Whole(1, 65536),
+    64,
+    "how many links may come in from one IPv4 address, or one IPv6 /64",
+)
+LIMIT_NAMESPACE = Setting(
+    "limits.namespace",
+    Whole(1, 128),
+    128,
+    "how many nodes of one namespace may be linked to this node; its record can name no more than 128",
+)
+LIMIT_HANDSHAKES = Setting(
+    "limits.handshakes",
+    Whole(1, 65536),
+    50,
+    "how many handshakes may begin in a second from one IPv4 address, or one IPv6 /64",
+)
+LIMIT_STRANGERS = Setting(
+    "limits.strangers",
+    Whole(1, 100),
+    20,
+    "percent of a processor core that handshakes of nodes which this one does not know may use; more of them wait",
+)
+LIMIT_RELAYED = Setting(
+    "limits.relayed",
+    Whole(1024, 2**40),
+    16 * 2**20,
+    "bytes per second that the nodes of a namespace which is not this node's own may have forwarded; more is dropped",
+)
+LIMIT_IDLE = Setting(
+    "limits.idle",
+    Duration(0.0, 365 * 86400.0),
+    0.0,
+    "after which time without use the link of a neighbour without a certificate ends (see hub.admits); 0: never",
+)
 SETTINGS: dict[str, Setting[Any]] = {
     setting.key: setting
     for setting in (
@@ -134,6 +170,12 @@ SETTINGS: dict[str, Setting[Any]] = {
         RELAY,
         HUB_ADMITS,
         HUB_USES,
+        LIMIT_ADDRESS,
+        LIMIT_NAMESPACE,
+        LIMIT_HANDSHAKES,
+        LIMIT_STRANGERS,
+        LIMIT_RELAYED,
+        LIMIT_IDLE,
     )
 }
 Values = dict[str, Any]

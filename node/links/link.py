@@ -15,14 +15,17 @@ import trio
 from firefly.address import address_of
 from firefly.errors import BadFrame, BadHandshake, GlowError, ProtocolError
 from firefly.keys import NodeKey
-from firefly.link import WRONG_VERSION, LinkHandshake
+from firefly.link import BUSY, WRONG_VERSION, LinkHandshake
+from firefly.packet import CONTROL, TOPOLOGY, pack_header
 from firefly.transport import FramedSocket
+from node.limits import Budget
 from node.links import LinkClosed
 from node.links.connection import Connection, StreamFrames
 from node.liveness import Liveness
 from node.queues import LinkQueue
 from node.router import Router
 from node.routing import Admitted
+from node.routing.messages import MAX_REASON, Close, encode_message
 
 log = logging.getLogger("node")
 HANDSHAKE_TIME = 5.0
@@ -41,6 +44,7 @@ class Link:
     """A link after its handshake. `kind` is its transport, `url` where it leads, `local` the address that it leaves
     from and `proxy` the one that it goes through, if any; `hash` binds a pairing to it.
 
+    `budget`: what it may have forwarded, None if that is unlimited; `taken`: packets of a neighbour that is admitted.
     Once it has ended `reason` says why, and `lost` whether it was not this side that ended it.
     """
 
@@ -69,8 +73,11 @@ class Link:
         self.reason = self.hint = ""
         self.lost = False
         self._router = router
+        self._own = own
         self._sealer, self._opener = handshake.sealer, handshake.opener
         self._frames = connection.frames
+        self.budget: Budget | None = None
+        self.taken = 0
         self._frames.limit = MAX_FRAME
         self.queue = LinkQueue(self)
         self.liveness = Liveness(own, self.peer_address, self._probe, self.since)
@@ -81,6 +88,11 @@ class Link:
 
     def __repr__(self) -> str:
         return f"<Link {self.kind} {self.url}>"
+
+    @property
+    def work(self) -> int:
+        """Grows with every packet that is no PROBE; of those that come, only an admitted neighbour's are counted."""
+        return self.taken + self.queue.counters.packets - self.liveness.counters.asked - self.liveness.counters.answered
 
     @property
     def sent_bytes(self) -> int:
@@ -107,6 +119,8 @@ class Link:
 
     def on_timer(self, now: float) -> None:
         self.liveness.on_timer(now)
+        if self.liveness.down:
+            self.close("the neighbour has gone silent")
 
     def _probe(self, flow: Any) -> None:
         self.queue.ready(flow)
@@ -151,7 +165,7 @@ class Link:
         lost = await self._carry()
         self.lost = not self.reason
         self.reason = self.reason or lost
-        self._pump.close(self._frames.farewell(self.reason))
+        self._close()
         return self.reason
 
     async def _carry(self) -> str:
@@ -174,7 +188,16 @@ class Link:
         """Ends the link; `run` returns."""
         if not self.reason:
             self.reason, self.hint = reason, hint
-        self._pump.close(self._frames.farewell(self.reason))
+        self._close()
+
+    def _close(self) -> None:
+        self._pump.close(self._frames.farewell(self.reason) or self._frames.frame(self._farewell()))
+
+    def _farewell(self) -> bytes:
+        """A last bundle that says why, for a transport that has no words for it."""
+        payload = encode_message(Close(self.reason[:MAX_REASON]))
+        header = pack_header(TOPOLOGY, CONTROL, len(payload), self.peer_address, self._own)
+        return self._sealer.seal(header + payload)
 
 
 async def shake_hands(
@@ -219,7 +242,8 @@ async def _exchange(connection: Connection, handshake: LinkHandshake, initiator:
 def _is_foreign(connection: Connection) -> bool:
     """Whether what was read first cannot be a frame of a handshake, nor the answer to another version."""
     heard = connection.heard
-    foreign = heard[:2] != bytes(min(len(heard), 2)) and not heard.startswith(WRONG_VERSION[:7])
+    ours = heard.startswith((WRONG_VERSION[:7], BUSY))
+    foreign = heard[:2] != bytes(min(len(heard), 2)) and not ours
     return bool(heard) and foreign and isinstance(connection.frames, StreamFrames)
 
 

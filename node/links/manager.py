@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from contextlib import closing
@@ -11,9 +12,11 @@ from typing import Protocol, cast
 
 import trio
 
-from firefly.errors import GlowError
+from firefly.durations import format_duration
+from firefly.errors import BadHandshake, GlowError
 from firefly.keys import NodeKey
-from firefly.link import LinkHandshake
+from firefly.link import BUSY, LinkHandshake
+from node.limits import Idling, Limits, metered
 from node.links import LinkClosed, LinkError, load, opened
 from node.links.connection import Connection
 from node.links.link import HANDSHAKE_TIME, TRIED, Link, shake_hands
@@ -28,6 +31,8 @@ HALF_OPEN_PER_HOST = 8
 UNCERTIFIED_TIME = 5.0
 PAIRING_TIME = 600.0
 PAIRING_LINKS = 8
+IDLE_CHECK = 10.0
+"""Seconds between two looks at who does nothing."""
 ACCEPT_PAUSE = 0.1
 """Seconds until the next attempt when the operating system gives no connection."""
 
@@ -59,6 +64,7 @@ class LinkManager:
         self._neighbourhood = neighbourhood
         self._ports = ports
         self._half_open: OrderedDict[object, tuple[str, trio.CancelScope]] = OrderedDict()
+        self.limits = Limits(router.counters)
         self.standing = StandingLinks(self.connect, router.links, nursery)
         self.pairing: set[Link] = set()
         self.linked = trio.Event()
@@ -100,7 +106,14 @@ class LinkManager:
             if handshake is None:
                 return
             link = Link(self._router, connection, handshake, self._key.address)
-        await self.carry(link)
+        refused = self.limits.enter(connection.host)
+        if refused:
+            link.close(refused)
+            return
+        try:
+            await self.carry(link)
+        finally:
+            self.limits.leave(connection.host)
 
     async def _answer(self, connection: Connection, arrive: Arrive) -> LinkHandshake | None:
         """Answers a stranger, within bounds; None if no link came of it, counted if that is the stranger's fault."""
@@ -109,9 +122,7 @@ class LinkManager:
             self._admit(token, connection.host, scope)
             try:
                 with trio.fail_after(HANDSHAKE_TIME):
-                    if not await arrive(connection):
-                        return None
-                    return await shake_hands(connection, self._key, self._instance, expected=None, initiator=False)
+                    return await self._meet(connection, arrive)
             except (GlowError, OSError, trio.TooSlowError) as error:
                 self._router.counters["bad_handshakes"] += 1
                 connection.close(getattr(error, "message", "") or "no handshake within 5 s")
@@ -119,6 +130,34 @@ class LinkManager:
                 self._half_open.pop(token, None)
         self._router.counters["half_open_dropped"] += scope.cancelled_caught
         return None
+
+    async def _meet(self, connection: Connection, arrive: Arrive) -> LinkHandshake | None:
+        """Whoever it is waits for its share of the processor; one's own nodes, as they turn out to be, need none.
+
+        Raises GlowError, OSError.
+        """
+        strangers, spent = self.limits.strangers, 0.0
+
+        def spend(seconds: float) -> None:
+            nonlocal spent
+            spent += seconds
+            strangers.spend(seconds)
+
+        while pause := strangers.wait(trio.current_time()):  # noqa: ASYNC110 (others may have used it meanwhile)
+            await trio.sleep(pause)
+        handshake = await metered(self._shake_hands(connection, arrive), spend)
+        if handshake is not None and self.limits.known(handshake.peer_key):
+            strangers.spend(-spent)
+        return handshake
+
+    async def _shake_hands(self, connection: Connection, arrive: Arrive) -> LinkHandshake | None:
+        if not await arrive(connection):
+            return None
+        if not self.limits.begin(connection.host, trio.current_time()):
+            await connection.receive()  # what was not read could take the answer from the peer
+            await connection.write(connection.frames.plain(BUSY))
+            raise BadHandshake("too many handshakes from this address in a second")
+        return await shake_hands(connection, self._key, self._instance, expected=None, initiator=False)
 
     def _admit(self, token: object, host: str, scope: trio.CancelScope) -> None:
         """Bounds half-open handshakes, in all and per host: the oldest goes."""
@@ -234,6 +273,16 @@ class LinkManager:
                 "the neighbour showed no certificate of a namespace that this node is in",
                 "`glow invite` here, then `glow join` there, makes it one of your devices",
             )
+
+    async def end_idle(self) -> None:
+        """Closes links that are up without a certificate and do nothing for as long as `limits.idle` says."""
+        idling = Idling[Link]()
+        while True:
+            await trio.sleep(IDLE_CHECK)
+            links = [link for link in self._router.links if link.admitted is not None and not link.certified]
+            for link in idling.since(links, self.limits.idle or math.inf, trio.current_time()):
+                self._router.counters["idle_closed"] += 1
+                link.close(f"nothing went over it for {format_duration(self.limits.idle)} (limits.idle)")
 
     def begin_pairing(self, link: Link) -> bool:
         """The link may wait for a person; False if too many do."""

@@ -83,7 +83,7 @@ async def dial(url: str) -> Connection:
         with trio.fail_after(tcp.DIAL_TIME):
             if address.secure:
                 connection.sock = await tls.dialled(connection.sock, address.host, address.pin, url)
-            await _upgrade(connection, address.plain)
+            await ask_upgrade(connection, address.plain)
     except BaseException as error:
         connection.close()
         if isinstance(error, OSError | ValueError | trio.TooSlowError):
@@ -92,7 +92,7 @@ async def dial(url: str) -> Connection:
     return connection
 
 
-async def _upgrade(connection: Connection, url: str) -> None:
+async def ask_upgrade(connection: Connection, url: str) -> None:
     """Asks for WebSocket, until the server agrees. Raises LinkError, OSError."""
     try:
         protocol = ClientProtocol(parse_uri(url), max_size=MAX_FRAME)

@@ -34,6 +34,7 @@ class Area:
         self._own = own
         self._graph = Graph()
         self._computed = -math.inf
+        self._settles = math.inf  # when a neighbour may change to another link
 
     def put(self, record: Record, now: float) -> None:
         """Keep a record in place of the one that its node sent before."""
@@ -54,6 +55,7 @@ class Area:
             self.neighbours[address] = Neighbour(link, cost)
         else:
             neighbour.add(link, cost, now)
+            self._settles = min(self._settles, neighbour.next_deadline())
 
     def link_down(self, link: Hashable, address: bytes) -> bool:
         """True if the neighbour is lost with it."""
@@ -97,11 +99,14 @@ class Area:
         return {address: neighbour.cost for address, neighbour in self.neighbours.items()}
 
     def next_deadline(self) -> float:
-        return min([self.due, *(neighbour.next_deadline() for neighbour in self.neighbours.values())])
+        return min(self.due, self._settles)
 
     def settle(self, now: float) -> bool:
         """Let neighbours change to links that have been better for long enough; True if one did."""
+        if now < self._settles:
+            return False
         changed = [neighbour.on_timer(now) for neighbour in self.neighbours.values()]
+        self._settles = min((neighbour.next_deadline() for neighbour in self.neighbours.values()), default=math.inf)
         return any(changed)
 
     def _plan(self, now: float) -> None:

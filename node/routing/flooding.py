@@ -4,6 +4,7 @@
     HAVE(namespace, kind, digests)     both ends of a new link send what they hold …
     WANT(ids)                          … and ask for what they lack: only what differs travels
     PAIR(step, body)                   handed to whoever does the pairing
+    CLOSE(reason)                      handed to whoever keeps the links
 
 What an unknown key signed waits with the link it came by while the key's certificate is asked for. A neighbour that
 passes on something malformed or forged breaks the rules, as it should have checked it: that raises, and the link ends.
@@ -16,7 +17,7 @@ from collections.abc import Callable, Hashable, Iterable
 from firefly.envelope import Envelope, open_envelope
 from firefly.errors import BadEnvelope, BadMessage, BadRecord
 from node.routing.exchange import Exchange
-from node.routing.messages import Have, Pair, Signed, Want, decode_message, encode_message
+from node.routing.messages import Close, Have, Message, Pair, Signed, Want, decode_message, encode_message
 from node.routing.statements import Kind, Outcome, Refusal, Statement, Statements
 
 # (link, step, body, now)
@@ -26,13 +27,22 @@ PairHandler = Callable[[Hashable, int, bytes, float], None]
 class Flooding:
     """The statements of this node and its conversations about them. `ready(link)`: `next_payload` has something."""
 
-    def __init__(self, kinds: Iterable[Kind], *, ready: Callable[[Hashable], None], pair: PairHandler) -> None:
+    def __init__(
+        self,
+        kinds: Iterable[Kind],
+        *,
+        ready: Callable[[Hashable], None],
+        pair: PairHandler,
+        closed: Callable[[Hashable, str], None] = lambda link, reason: None,
+    ) -> None:
         self.store = Statements()
         self.counters: Counter[str] = Counter()
         self._kinds = {kind.name: kind for kind in kinds}
         self._ready = ready
         self._pair = pair
+        self._closed = closed
         self._exchanges: dict[Hashable, Exchange] = {}
+        self._sharing: dict[bytes, dict[Exchange, None]] = {}  # by namespace, in the order in which they came
 
     def link_up(self, link: Hashable) -> None:
         """An authenticated link, not yet certified for anything."""
@@ -42,7 +52,7 @@ class Flooding:
         """Both ends are certified in these namespaces, and in no others: tell what we hold in those that are new."""
         exchange = self._exchanges[link]
         fresh = namespaces - exchange.namespaces
-        exchange.namespaces = namespaces
+        self._share(exchange, namespaces)
         for namespace in sorted(fresh):
             for kind in self._kinds:
                 exchange.offer(namespace, kind, [held.envelope.id for held in self.store.on_shelf(namespace, kind)])
@@ -50,7 +60,16 @@ class Flooding:
             self._ready(link)
 
     def link_down(self, link: Hashable) -> None:
-        self._exchanges.pop(link, None)
+        exchange = self._exchanges.pop(link, None)
+        if exchange is not None:
+            self._share(exchange, frozenset())
+
+    def _share(self, exchange: Exchange, namespaces: frozenset[bytes]) -> None:
+        for namespace in exchange.namespaces - namespaces:
+            del self._sharing[namespace][exchange]
+        for namespace in namespaces - exchange.namespaces:
+            self._sharing.setdefault(namespace, {})[exchange] = None
+        exchange.namespaces = namespaces
 
     def receive(self, link: Hashable, payload: bytes | memoryview, now: float) -> None:
         """Take the payload of a TOPOLOGY packet. Raises BadMessage, BadEnvelope or BadRecord: the link must end."""
@@ -109,7 +128,7 @@ class Flooding:
             self.counters["expired"] += 1
             statement.kind.dropped(statement, now)
 
-    def _handle(self, exchange: Exchange, message: Signed | Have | Want | Pair, now: float) -> None:
+    def _handle(self, exchange: Exchange, message: Message, now: float) -> None:
         match message:
             case Signed(age, data):
                 self._judge(exchange, open_envelope(data), data, now - age, now)
@@ -119,6 +138,8 @@ class Flooding:
                 self._answer(exchange, ids)
             case Pair(step, body):
                 self._pair(exchange.link, step, body, now)
+            case Close(reason):
+                self._closed(exchange.link, reason)
 
     def _judge(self, exchange: Exchange, envelope: Envelope, data: bytes, born: float, now: float) -> None:
         kind = self._kinds.get(envelope.kind)
@@ -149,7 +170,7 @@ class Flooding:
             self._tell(origin, statement)
         if outcome is Outcome.NEW:
             statement.kind.kept(statement, now)
-            for exchange in list(self._exchanges.values()):
+            for exchange in list(self._sharing.get(statement.place.namespace, ())):
                 if exchange is not origin:
                     self._tell(exchange, statement)
             if statement.place.subject is not None:

@@ -5,13 +5,13 @@ Sans-I/O: the router's driver reports links, payloads and the time, sends what `
 Source: docs/concepts/wire.md, sections 2 and 3.
 """
 
+import math
 from collections.abc import Callable, Collection, Hashable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from firefly.address import address_of
 from firefly.detour import Way
 from firefly.keys import NodeKey
-from firefly.packet import CONTROL, TOPOLOGY, pack_header
 from node.routing.area import Area, Routes
 from node.routing.flooding import Flooding, PairHandler
 from node.routing.hubs import Admitted, Crossing, Hubs, NoHubs
@@ -19,10 +19,11 @@ from node.routing.linkstate import LinkStateRecords
 from node.routing.origin import Origin
 from node.routing.record import COST_MAX, KIND, NEIGHBOURS, Record, Relay, sign_record
 from node.routing.statements import Certifier, Kind
-from node.routing.tables import Roster, Table, make_table
+from node.routing.tables import Roster, Table, Tables, Ways, make_table
 
 UNMEASURED_COST = 100_000  # µs, of a link until its first measurement
 RELUCTANT_COST = 2**28  # µs: more than any path of willing relays
+FOREIGNERS_PACE = 2.5e-3  # seconds, per link, that records wait for more foreigners to come or go
 PAYLOADS = 64  # that `outgoing` hands out at once
 
 
@@ -36,6 +37,8 @@ class MeshEvents:
     restarted: Callable[[bytes, bytes, float], None] = lambda address, instance, now: None
     cloned: Callable[[bytes], None] = lambda instance: None  # another device runs under our identity
     pair: PairHandler = lambda link, step, body, now: None
+    earlier: Callable[[], None] = lambda: None  # `next_deadline` may have come closer
+    closed: Callable[[Hashable, str], None] = lambda link, reason: None  # the neighbour ends the link
 
 
 @dataclass(slots=True)
@@ -79,10 +82,13 @@ class Mesh:
         self._roster = roster or NoHubs()
         self._memberships: dict[bytes, Membership] = {}
         self._links: dict[Hashable, _Link] = {}
-        self._tables: dict[Hashable, Table] = {None: Table()}
-        self._hubs = Hubs(key.address, self._roster)
+        self._tables = Tables(self._table)
+        self._ways = Ways()
+        self._hubs = Hubs(key.address, self._roster, self._ways)
+        self._foreigners_due = math.inf
+        self._attached: list[bytes] | None = None  # found when it is asked for
         records = LinkStateRecords(key.address, self.areas, certified, self._own_heard, events.restarted)
-        self.flooding = Flooding((*kinds, records), ready=events.ready, pair=events.pair)
+        self.flooding = Flooding((*kinds, records), ready=events.ready, pair=events.pair, closed=events.closed)
 
     # What the driver reports.
 
@@ -91,6 +97,7 @@ class Mesh:
         self.areas[namespace] = Area(namespace, self._key.address)
         origin = Origin(sequence, self._instance, now, self._random)
         self._memberships[namespace] = Membership(self.areas[namespace], origin)
+        self._tables.forget([namespace])
 
     def link_up(
         self, link: Hashable, peer_key: bytes, namespaces: Iterable[bytes], now: float, cost: int | None = None
@@ -116,7 +123,7 @@ class Mesh:
         if before != state.namespaces:
             self._tell_of_foreigners(now)
         self.flooding.certify(link, state.namespaces)
-        self._update(now, moved=before != state.namespaces)
+        self._update(now, before ^ state.namespaces)
 
     def link_down(self, link: Hashable, now: float) -> None:
         """A link is gone. Harmless if it was never up."""
@@ -124,7 +131,6 @@ class Mesh:
         if state is None:
             return
         self.flooding.link_down(link)
-        self._tables.pop(link, None)
         for namespace in state.namespaces:
             membership = self._memberships[namespace]
             if membership.area.link_down(link, state.address):
@@ -134,7 +140,7 @@ class Mesh:
             self._tell_of_foreigners(now)
         if state.admitted is not None:
             self._admissions_changed(now)
-        self._update(now, moved=bool(state.namespaces))
+        self._update(now, state.namespaces)
 
     def link_admitted(self, link: Hashable, admitted: Admitted | None, now: float) -> None:
         """What a neighbour without a certificate is to this node; None: nothing any more."""
@@ -149,7 +155,7 @@ class Mesh:
         self._hubs.admitted = {address: link for admitted, address, link in links if admitted is Admitted.NODE}
         self._hubs.used = {address: link for admitted, address, link in links if admitted is Admitted.HUB}
         self._tell_of_foreigners(now)
-        self._rebuild()
+        self._refresh(self.areas)
 
     def cost(self, link: Hashable, value: int, now: float) -> None:
         """What a link costs now in µs: its quantized minimum RTT plus the penalty of its kind."""
@@ -168,13 +174,14 @@ class Mesh:
             self.flooding.receive(link, payload, now)
         finally:
             self._update(now)
+            self._events.earlier()
 
     def set_relay(self, relay: Relay, now: float) -> None:
         """How willing this node is to forward for others, from now on."""
         self._relay = relay
         for membership in self._memberships.values():
             membership.origin.touch(now)
-        self._rebuild()
+        self._refresh(self.areas)
 
     def roster_changed(self, now: float) -> None:
         """Certificates came, ended or were revoked: others may be hubs now."""
@@ -184,7 +191,7 @@ class Mesh:
         for namespace in changed:
             self._memberships[namespace].origin.touch(now)
         self._tell_of_foreigners(now)
-        self._rebuild()
+        self._refresh(self.areas)
 
     def expel(self, namespace: bytes, address: bytes, now: float) -> None:
         """Forget the record of a node that has lost its certificate; the driver closes its links."""
@@ -195,17 +202,19 @@ class Mesh:
 
     def next_deadline(self) -> float:
         """When `on_timer` is due; infinity if there is nothing to wait for."""
-        deadline = self.flooding.next_deadline()
+        deadline = min(self.flooding.next_deadline(), self._foreigners_due)
         for membership in self._memberships.values():
             deadline = min(deadline, membership.area.next_deadline(), membership.origin.next_deadline())
         return deadline
 
     def on_timer(self, now: float) -> None:
         self.flooding.on_timer(now)
-        moved = False
+        if now >= self._foreigners_due:
+            self._look_for_foreigners(now)
+        moved = set()
         for namespace, membership in self._memberships.items():
             if membership.area.settle(now):
-                moved = True
+                moved.add(namespace)
                 membership.origin.costs_moved(membership.area.costs(), now)
             if now >= membership.origin.next_deadline():
                 self._publish(namespace, membership, now)
@@ -230,18 +239,33 @@ class Mesh:
         A packet from a link is looked up only in the areas in which both ends of that link are certified. An address
         that has no certificate there leads to a hub, unless the packet has `crossed` one.
         """
-        table = self._tables.get(arrival)
-        if table is None:
+        table = self._table_of(arrival) if arrival is not None else None
+        if table is None and arrival is not None:
             return None
-        link = table.members.get(destination)
+        link = table.members.get(destination) if table is not None else self._own_way(destination)
         if link is not None or crossed:
             return link
         hub = self.hub_for(destination, arrival)
-        return table.members.get(hub) if hub is not None else None
+        if hub is None:
+            return None
+        return table.members.get(hub) if table is not None else self._own_way(hub)
+
+    def _table_of(self, arrival: Hashable) -> Table | None:
+        """Where what a link brings may go on; None if nowhere."""
+        state = self._links.get(arrival)
+        if state is None or not state.namespaces or self._relay is Relay.NEVER:
+            return None
+        return self._tables.of(state.namespaces)
+
+    def _own_way(self, destination: bytes) -> Hashable | None:
+        way = self._ways.find(destination)
+        return way[0] if way is not None else self._hubs.neighbour(destination)
 
     def hub_for(self, destination: bytes, arrival: Hashable = None) -> bytes | None:
         """Another hub, which takes packets to an address that has no certificate; None if there is none."""
-        return self._hubs.other(destination, self._tables[arrival], self._entitled(arrival))
+        namespaces = frozenset(self.areas) if arrival is None else self._links[arrival].namespaces
+        table = self._tables.of(namespaces)
+        return self._hubs.other(destination, table, self._entitled(arrival), arrival is None)
 
     def across(self, destination: bytes, arrival: Hashable) -> Crossing | None:
         """The way into another namespace, if this node is a hub both there and where the packet comes from."""
@@ -264,7 +288,7 @@ class Mesh:
 
         So each edge can be a leg, and there is a detour wherever there is a path.
         """
-        if arrival in self._tables:
+        if arrival is None or self._table_of(arrival) is not None:
             for namespace in sorted(self._entitled(arrival)):
                 neighbour = self.areas[namespace].neighbours.get(destination)
                 if neighbour is not None:
@@ -319,44 +343,46 @@ class Mesh:
             sequence=membership.origin.publish(costs, now),
             relay=self._relay,
             neighbours={address: min(cost + extra, COST_MAX) for cost, address in nearest},
-            attached=self._foreigners(namespace),
+            attached=self._hubs.foreigners(namespace, self._attached_nodes()),
         )
         self.flooding.publish(sign_record(record, self._key), now)
 
-    def _foreigners(self, namespace: bytes) -> tuple[bytes, ...]:
-        return self._hubs.foreigners(namespace, [(state.address, state.namespaces) for state in self._links.values()])
+    def _attached_nodes(self) -> list[bytes]:
+        if self._attached is None:
+            self._attached = self._hubs.attached((state.address, state.namespaces) for state in self._links.values())
+        return self._attached
 
     def _tell_of_foreigners(self, now: float) -> None:
-        """Publishes anew where this node is a hub, if those attached to it are others than before."""
+        """Those attached to this node may be others than before: its records tell, where it is a hub."""
+        self._attached = None
+        if self._hubs.served:
+            self._foreigners_due = min(self._foreigners_due, now + FOREIGNERS_PACE * len(self._links))
+
+    def _look_for_foreigners(self, now: float) -> None:
+        self._foreigners_due = math.inf
+        attached = self._attached_nodes()
         for namespace in self._hubs.served:
             own = self.areas[namespace].records.get(self._key.address)
-            if own is not None and own.attached != self._foreigners(namespace):
+            if own is not None and own.attached != self._hubs.foreigners(namespace, attached):
                 self._memberships[namespace].origin.touch(now)
 
-    def _update(self, now: float, moved: bool = False) -> None:
-        """Compute the areas that are due; rebuild the tables if there was one, or if links have `moved`."""
+    def _update(self, now: float, moved: Collection[bytes] = ()) -> None:
+        """Compute the areas that are due; take what follows from them, and from links of areas that have `moved`."""
         due = [area for area in self.areas.values() if now >= area.due]
         broken = {destination for area in due for destination in area.compute(now)}
         if due or moved:
-            self._rebuild()
+            self._refresh({area.namespace for area in due}.union(moved))
         if broken:
             self._events.broken(broken)
 
-    def _rebuild(self) -> None:
-        """Derive the table of each arrival link from the routes of all areas."""
-        for membership in self._memberships.values():
+    def _refresh(self, namespaces: Collection[bytes]) -> None:
+        """Take the routes of these areas as they are now."""
+        for namespace in namespaces:
+            membership = self._memberships[namespace]
             membership.routes = membership.area.routes()
-        before = self._tables
-        made = {frozenset(self.areas): self._table(frozenset(self.areas))}
-        self._tables = {None: self._hubs.with_neighbours(made[frozenset(self.areas)])}
-        for link, state in self._links.items():
-            if state.namespaces and self._relay is not Relay.NEVER:
-                if state.namespaces not in made:
-                    made[state.namespaces] = self._table(state.namespaces)
-                self._tables[link] = made[state.namespaces]
-        self._hubs.connect([self._pair(namespace) for namespace in sorted(self._hubs.served)])
-        if before != self._tables:
-            self._events.changed()
+            self._ways.update(namespace, membership.routes)
+        self._tables.forget(namespaces)
+        self._events.changed()
 
     def _table(self, namespaces: frozenset[bytes]) -> Table:
         return make_table(self._key.address, [self._pair(namespace) for namespace in sorted(namespaces)], self._roster)
@@ -364,21 +390,3 @@ class Mesh:
     def _pair(self, namespace: bytes) -> tuple[Area, Routes]:
         membership = self._memberships[namespace]
         return membership.area, membership.routes
-
-
-class TopologyFlow:
-    """The TOPOLOGY packets of one link, as the flow that the link's queue asks."""
-
-    priority = CONTROL
-
-    def __init__(self, mesh: Mesh, link: Hashable, own: bytes, peer: bytes) -> None:
-        self.destination = peer
-        self._mesh = mesh
-        self._link = link
-        self._own = own
-
-    def next_packet(self, budget: int, now: float, link: Hashable) -> bytes | None:
-        payload = self._mesh.next_payload(self._link, now)
-        if payload is None:
-            return None
-        return pack_header(TOPOLOGY, CONTROL, len(payload), self.destination, self._own) + payload

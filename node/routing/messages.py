@@ -8,6 +8,7 @@ from firefly.errors import BadMessage
 
 DIGESTS = 1024  # per HAVE and per WANT
 ENVELOPE_SIZE = 64 * 1024
+MAX_REASON = 250  # characters
 AGE_MAX = 2**31 - 1  # seconds
 
 Digest = Annotated[bytes, msgspec.Meta(min_length=32, max_length=32)]
@@ -42,7 +43,13 @@ class Pair(msgspec.Struct, array_like=True, frozen=True, tag=4):
     body: Annotated[bytes, msgspec.Meta(max_length=ENVELOPE_SIZE)]
 
 
-Message = Signed | Have | Want | Pair
+class Close(msgspec.Struct, array_like=True, frozen=True, tag=5):
+    """The sender ends the link, and says why: the last message, over a transport that has no words for it."""
+
+    reason: Annotated[str, msgspec.Meta(max_length=MAX_REASON)]
+
+
+Message = Signed | Have | Want | Pair | Close
 
 _DECODER: msgspec.msgpack.Decoder[Message] = msgspec.msgpack.Decoder(Message)
 _ENCODER = msgspec.msgpack.Encoder()

@@ -7,7 +7,7 @@ Source: docs/concepts/wire.md, section 3.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Hashable, Iterable, Mapping
+from collections.abc import Callable, Collection, Container, Hashable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -33,6 +33,55 @@ class Table:
     members: Mapping[bytes, Hashable] = field(default_factory=dict)
     attached: Mapping[bytes, bytes] = field(default_factory=dict)
     hub: bytes | None = None
+
+
+class Tables:
+    """The tables of the sets of namespaces that links share, each made by `make` when it is first asked for."""
+
+    def __init__(self, make: Callable[[frozenset[bytes]], Table]) -> None:
+        self._make = make
+        self._made: dict[frozenset[bytes], Table] = {}
+
+    def of(self, namespaces: frozenset[bytes]) -> Table:
+        table = self._made.get(namespaces)
+        if table is None:
+            table = self._made[namespaces] = self._make(namespaces)
+        return table
+
+    def forget(self, namespaces: Iterable[bytes]) -> None:
+        """Something has changed in these."""
+        gone = set(namespaces)
+        self._made = {shared: table for shared, table in self._made.items() if gone.isdisjoint(shared)}
+
+
+class Ways:
+    """The routes of all namespaces by destination, kept up as they change."""
+
+    def __init__(self) -> None:
+        self._known: dict[bytes, Routes] = {}
+        self._by_destination: dict[bytes, dict[bytes, tuple[int, Hashable]]] = {}
+
+    def update(self, namespace: bytes, routes: Routes) -> None:
+        """The routes of a namespace are now these."""
+        before, self._known[namespace] = self._known.get(namespace, {}), routes
+        for destination in before.keys() - routes.keys():
+            left = self._by_destination[destination]
+            del left[namespace]
+            if not left:
+                del self._by_destination[destination]
+        for destination, route in routes.items():
+            self._by_destination.setdefault(destination, {})[namespace] = route
+
+    def find(self, destination: bytes, within: Container[bytes] | None = None) -> tuple[Hashable, bytes] | None:
+        """The link to a destination and its namespace: the nearest of those `within`, or of all."""
+        nearest: Nearest = {}
+        for namespace, (distance, link) in self._by_destination.get(destination, {}).items():
+            if within is None or namespace in within:
+                add_nearest(nearest, destination, distance, namespace, link)
+        if not nearest:
+            return None
+        _, namespace, link = nearest[destination]
+        return link, namespace
 
 
 def make_table(own: bytes, areas: Iterable[tuple[Area, Routes]], roster: Roster) -> Table:

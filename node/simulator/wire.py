@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from firefly.packet import PROBE, TOPOLOGY
+from node.limits import Budget
 from node.liveness import Liveness
 from node.queues import LinkQueue
 from node.routing import Admitted
@@ -58,6 +59,8 @@ class End:
         self.peer_address = peer.key.address
         self.certified = True
         self.admitted: Admitted | None = None
+        self.budget: Budget | None = None
+        self.taken = 0
         self.up = True
         self.queue = LinkQueue(self)
         self.sent: Counter[int] = Counter()

@@ -224,5 +224,5 @@ async def copy(laptop: Device, target: Path, copying: list[object]) -> None:
 
 
 def partial(folder: Path) -> int:
-    """Bytes of the copy that are there, under whatever name."""
-    return sum(file.stat().st_size for file in folder.glob("*copied*") if file.is_file())
+    """Bytes of the copy that are there so far."""
+    return sum(file.stat().st_size for file in folder.glob(".*.glow-part") if file.is_file())

@@ -2,7 +2,7 @@
 
 from firefly.envelope import open_envelope
 from firefly.keys import NodeKey
-from node.certificates import ADMIN, MEMBER, CertificateBook, certify
+from node.certificates import ADMIN, MEMBER, Certificate, CertificateBook, certify
 from node.routing import Place, Refusal, Statement
 
 NOW = 1_800_000_000.0
@@ -40,7 +40,7 @@ class Book(CertificateBook):
         for data in statements:
             assert isinstance(self.offer(data), Place)
 
-    def _count(self) -> None:
+    def _count(self, certificate: Certificate | None) -> None:
         self.changes += 1
 
     def offer(self, data: bytes) -> Place | Refusal:

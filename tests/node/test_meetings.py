@@ -118,7 +118,7 @@ async def test_only_the_lower_address_may_offer_and_only_members_may_ask(tmp_pat
             await at(higher, lower).meet(Meeting([], "v=0"))
         nobody = here.laptop._node.caller_of(bytes(32))
         here.laptop._node.peers.caller_of = lambda key: nobody
-        here.laptop._node.peers.forget_roles()
+        here.laptop._node.peers.forget_roles(here.nas.key)
         with pytest.raises(Denied):
             await at(here.nas, here.laptop).meet(Meeting([]))
 

@@ -43,6 +43,8 @@ class FakeLink:
         self.peer_address = peer
         self.certified = certified
         self.admitted: Admitted | None = None
+        self.budget: Any = None
+        self.taken = 0
         self.queue = LinkQueue(self)
         self.probes: list[bytes] = []
         self.kicks: list[bool] = []
