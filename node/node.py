@@ -21,6 +21,7 @@ from firefly.runtime import Caller, Workers
 from node.admission import Admission
 from node.certificates import ADMIN, MEMBER, CertificateBook, certify
 from node.directory import Contents, Directory, DirectoryKind, NameKind, NamespaceKey, Resource, directory_statement
+from node.discovery import Discovery
 from node.home import Home
 from node.http import Http
 from node.hub_services import HubServices
@@ -67,6 +68,8 @@ class Node:
         self.instance = os.urandom(8)
         self.started = datetime.now(UTC)
         self.listening: list[str] = []
+        self.bound: list[str] = []
+        """Where it listens, wildcards as they are; `listening` has this device's addresses in their place."""
         self.on_network_change: list[Callable[[], None]] = []
         self.log = Log()
         self.namespace: bytes | None = None
@@ -123,6 +126,8 @@ class Node:
         self.peers.sessions_changed = self.meetings.wake
         self.on_network_change.append(self.meetings.network_changed)
         nursery.start_soon(self.meetings.run)
+        self.discovery = Discovery(self, nursery)
+        self.on_network_change.append(self.discovery.network_changed)
         self.willingness = Willingness(self)
         self.admission = Admission(self._listed, self._certificates_changed)
         self.glow = Glow(self.peers, key.address, key.public)
@@ -279,6 +284,7 @@ class Node:
             self.totals.link_ended(link)
         self.timer.timed.discard(link)
         self.meetings.link_down(link)
+        self.discovery.link_down(link)
         self.mesh.link_down(link, now)
         self.peers.sessions.link_lost(link, now)
         self.timer.arm(self.mesh)
@@ -385,6 +391,7 @@ class Node:
                 self._introduce(link, namespaces)
                 self._announce(link)
         self.mesh.roster_changed(now)
+        self.discovery.members_changed()
         self.peers.forget_roles()
         self.timer.arm(self.mesh)
 
