@@ -10,7 +10,8 @@ from __future__ import annotations
 import os
 import re
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv4Interface, IPv6Address, IPv6Interface, ip_address, ip_interface
 from typing import Any, NamedTuple
@@ -21,6 +22,7 @@ from zeroconf import (  # type: ignore[attr-defined] # there, but not listed
     DNSRecord,
     DNSService,
     DNSText,
+    Error,
     RecordUpdate,
     RecordUpdateListener,
     ServiceInfo,
@@ -95,6 +97,15 @@ def _adapter(found: ifaddr.Adapter) -> Adapter | None:
     return Adapter(str(fours[0].ip), (*fours, *sixes)) if fours else None
 
 
+@contextmanager
+def _system_errors() -> Iterator[None]:
+    """Zeroconf's own errors are of no other use to us: it does not begin, or end, in time."""
+    try:
+        yield
+    except Error as error:
+        raise OSError(f"zeroconf failed: {type(error).__name__}: {error}") from error
+
+
 class Announcements(RecordUpdateListener):
     """Speaks and listens on these interfaces under random names, until `close`. `heard` is called in zeroconf's thread.
 
@@ -108,14 +119,16 @@ class Announcements(RecordUpdateListener):
         self._said: Said | None = None
         self._tokens: Tokens = {}
         self._kept: OrderedDict[str, tuple[bytes, tuple[str, ...]]] = OrderedDict()
-        self._zeroconf = Zeroconf(interfaces=[adapter.host for adapter in adapters], use_asyncio=False)
+        with _system_errors():
+            self._zeroconf = Zeroconf(interfaces=[adapter.host for adapter in adapters], use_asyncio=False)
         self._zeroconf.add_listener(self, None)
 
     def close(self) -> None:
         """Has everybody forget what was announced."""
         if self._said is not None:
             self._call(self._send, self._said, 0)
-        self._zeroconf.close()
+        with _system_errors():
+            self._zeroconf.close()
 
     def _call(self, function: Callable[..., None], *arguments: Any) -> None:
         """Has zeroconf's thread do something soon."""
