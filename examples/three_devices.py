@@ -264,4 +264,6 @@ def main() -> int:
 
 if __name__ == "__main__":
     os.environ.pop("GLOW_HOME", None)
+    # The three are a line, and stay one: they are not to find each other on this machine, or on its network.
+    os.environ.update(GLOW_DISCOVERY="off", GLOW_LINKS_DIRECT="off")
     sys.exit(main())

@@ -213,6 +213,10 @@ class CertificateBook:
         held = dict.fromkeys(key for space, key, _ in self._held if space == namespace)
         return [key for key in held if self.find(namespace, key)]
 
+    def addresses(self, namespace: bytes) -> list[bytes]:
+        """Of every node that has a certificate, valid or not."""
+        return [address for space, address in self._keys if space == namespace]
+
     def lapsed(self, namespace: bytes) -> list[Certificate]:
         """Certificates of keys that have none that is valid now."""
         held = {key: entry.certificate for (space, key, _), entry in self._held.items() if space == namespace}

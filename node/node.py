@@ -22,6 +22,7 @@ from firefly.runtime import Caller, Workers
 from node.admission import Admission
 from node.certificates import ADMIN, MEMBER, RELAY, Certificate, CertificateBook, certify
 from node.directory import Contents, Directory, DirectoryKind, NameKind, NamespaceKey, Resource, directory_statement
+from node.discovery import Discovery
 from node.home import Home
 from node.http import Http
 from node.hub_services import HubServices
@@ -72,6 +73,8 @@ class Node:
         self.instance = os.urandom(8)
         self.started = datetime.now(UTC)
         self.listening: list[str] = []
+        self.bound: list[str] = []
+        """Where it listens, wildcards as they are; `listening` has this device's addresses in their place."""
         self.on_network_change: list[Callable[[], None]] = []
         self.log = Log()
         self.namespace: bytes | None = None
@@ -133,6 +136,8 @@ class Node:
         self.peers.sessions_changed = self.meetings.wake
         self.on_network_change.append(self.meetings.network_changed)
         nursery.start_soon(self.meetings.run)
+        self.discovery = Discovery(self, nursery)
+        self.on_network_change.append(self.discovery.network_changed)
         self.willingness = Willingness(self)
         self.admission = Admission(self._listed, self._certificates_changed)
         self.glow = Glow(self.peers, key.address, key.public)
@@ -308,6 +313,7 @@ class Node:
             self.totals.link_ended(link)
         self.timer.discard(link)
         self.meetings.link_down(link)
+        self.discovery.link_down(link)
         self.mesh.link_down(link, now)
         self.peers.sessions.link_lost(link, now)
         self.timer.arm(self.mesh)
@@ -442,6 +448,7 @@ class Node:
                 self._announce(link)
         if certificate is None or not alone or self.book.connects(certificate):
             self.mesh.roster_changed(now)
+        self.discovery.members_changed()
         self.peers.forget_roles(key)
         self.timer.arm(self.mesh)
 

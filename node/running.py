@@ -19,6 +19,7 @@ from node.configuration.history import History
 from node.configuration.live import Configuration
 from node.configuration.settings import (
     DEFAULT,
+    DISCOVERY,
     FILE,
     HUB_ADMITS,
     HUB_USES,
@@ -156,6 +157,7 @@ async def _running(home: Home, store: Store, configuration: Configuration) -> As
             nursery.start_soon(_take_all, node, programs, _control_socket(os.fspath(node.home.socket)))
             nursery.start_soon(node.watch_certificates)
             nursery.start_soon(node.willingness.run)
+            nursery.start_soon(node.discovery.run)
             nursery.start_soon(node.keeper.run)
             nursery.start_soon(NetworkWatch(node.network_changed).run)
             nursery.start_soon(node.links.end_idle)
@@ -184,6 +186,7 @@ def _follow(
     configuration.follow(INVITE_LIFETIME, partial(setattr, doorkeeper, "lifetime"))
     configuration.follow(LINK_RETRY, partial(setattr, node.links.standing, "longest_pause"))
     configuration.follow(LINK_DIRECT, node.meetings.set)
+    configuration.follow(DISCOVERY, node.discovery.set)
     configuration.follow(PROCESS_START, partial(setattr, host, "start_time"))
     configuration.follow(RELAY, node.willingness.set)
     configuration.follow(HUB_ADMITS, node.admission.set_policy)
@@ -213,6 +216,7 @@ async def _listen(node: Node, store: Store, listen: Effective[tuple[str, ...]]) 
         wanted = [ports.pop(url.removesuffix(":0"), url) if url.endswith(":0") else url for url in wanted]
     real = [await node.links.listen(url) for url in wanted]
     store.set("listening", " ".join(url.kept for url in real).encode())
+    node.bound = [url.announced for url in real]
 
     def announce() -> None:
         node.listening = [address for url in real for address in reachable(url.announced)]

@@ -16,5 +16,5 @@ settings.load_profile("quick")
 signal.signal(signal.SIGINT, signal.default_int_handler)
 """A shell has what it runs in the background ignore Ctrl-C, and so would the programs that tests end by it."""
 
-os.environ["GLOW_LINKS_DIRECT"] = "off"
-"""Nodes stay linked as a test has linked them, unless that is what it is about."""
+os.environ["GLOW_LINKS_DIRECT"] = os.environ["GLOW_DISCOVERY"] = "off"
+"""Nodes stay linked as a test has linked them, and say nothing to others, unless that is what it is about."""

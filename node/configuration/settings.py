@@ -82,6 +82,12 @@ LINK_RETRY = Setting(
     30.0,
     "the longest pause between two attempts to reach a node that does not answer",
 )
+DISCOVERY = Setting(
+    "discovery",
+    Choice(("on", "off")),
+    "on",
+    "whether this node announces itself on the networks that it is on, and links with those of its namespace that do",
+)
 LINK_DIRECT = Setting(
     "links.direct",
     Choice(("on", "off")),
@@ -163,6 +169,7 @@ SETTINGS: dict[str, Setting[Any]] = {
         LISTEN,
         LOG_LEVEL,
         INVITE_LIFETIME,
+        DISCOVERY,
         LINK_RETRY,
         LINK_DIRECT,
         PROCESS_START,

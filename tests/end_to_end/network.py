@@ -27,6 +27,7 @@ table inet wan {
     chain arriving { type filter hook input priority 0; iifname @silent drop; }
 }
 """
+SWITCH = "switch"
 WAN = Path(__file__).with_name("wan.py")
 BURST, BUFFER = "32kb", "100ms"
 """What a link with a rate lets through at once, and how long a packet may wait for its turn."""
@@ -165,6 +166,17 @@ class Network:
         wire.start()
         self.devices[one].glow("link", "add", f"tcp://{wire.addresses[1]}:{PORT}")
         return wire
+
+    def lan(self) -> None:
+        """Joins all places by a switch, each with an address of the same network, and no way to anywhere else."""
+        switch = self.places[SWITCH] = Place(SWITCH)
+        switch.run("ip", "link", "add", "lan", "type", "bridge", "mcast_snooping", "0")
+        switch.run("ip", "link", "set", "lan", "up")
+        for number, (name, place) in enumerate(list(self.places.items())[:-1], 1):
+            place.run("ip", "link", "add", "eth0", "type", "veth", "peer", "name", name, "netns", switch.namespace)
+            switch.run("ip", "link", "set", name, "master", "lan", "up")
+            place.run("ip", "address", "add", f"192.168.77.{number}/24", "dev", "eth0")
+            place.run("ip", "link", "set", "eth0", "up")
 
     def stop(self) -> None:
         """Ends every node, relay and namespace, whatever state they are in."""
