@@ -44,7 +44,7 @@ class Wire:
 
 @asynccontextmanager
 async def two(folder: Path, clock: MockClock) -> AsyncIterator[tuple[node.RunningNode, Wire]]:
-    """A node that probes idle links every 15 s, and the wire that its one link goes over."""
+    """A node that probes idle links every 15 s, as its neighbour does, and the wire that its one link goes over."""
     clock.autojump_threshold = 0.01
     async with node.start(folder / "nas", name="nas", listen=LISTEN) as nas, trio.open_nursery() as nursery:
         wire = Wire(urlsplit(nas.listening[0]).port or 0)
@@ -52,7 +52,7 @@ async def two(folder: Path, clock: MockClock) -> AsyncIterator[tuple[node.Runnin
         nursery.start_soon(trio.serve_listeners, wire.serve, listeners)
         wire.url = f"tcp://127.0.0.1:{listener.socket.getsockname()[1]}"
         async with joined(folder, nas, "laptop") as laptop:
-            laptop._node.willingness.idle = IDLE_SAVING
+            laptop._node.willingness.idle = nas._node.willingness.idle = IDLE_SAVING
             await laptop.node.links_remove(nas.listening[:1])
             assert (await laptop.node.links_add([wire.url], nas.key)).state == "up"
             yield laptop, wire
