@@ -1,7 +1,7 @@
 """Row "hostile signaling": whoever carries offers and answers can lose them, and gets nothing else from them.
 
-The hub stands between two nodes that look for a direct link. It swaps descriptions, so that a channel leads to itself, and
-it replays old ones. Whom it lists as attached, nodes do not rely on.
+The hub stands between two nodes that look for a direct link. It swaps descriptions, so that a channel leads to itself,
+and it replays old ones. Whom it lists as attached, nodes do not rely on.
 """
 
 from __future__ import annotations
