@@ -35,8 +35,8 @@ from node.router import Router
 from node.routing.messages import Signed, encode_message
 from node.routing.record import Record, Relay, sign_record
 from node.timer import Timer
+from signaling import RESOURCE
 
-SIGNALING = hashlib.blake2b(b"glow/1 signaling", digest_size=16).digest()
 FIRST_HOST = int(IPv4Address("127.1.0.1"))
 COST = 1000
 """µs that a light node says its edge costs."""
@@ -107,7 +107,7 @@ class Light:
         self.peers = Peers(self.key, self.router, load.workers, self._caller, self._instance)
         self.router.sessions = self.peers.sessions
         self.peers.sessions.earlier = lambda deadline: load.timer.arm_at(self, deadline)
-        self.rendezvous = Rendezvous(self.peers, hub.address, SIGNALING)
+        self.rendezvous = Rendezvous(self.peers, hub.address, RESOURCE)
 
     def _caller(self, key: bytes) -> Caller:
         return Caller(key, self._person.namespace, 0, address_of(key))

@@ -24,11 +24,9 @@ from typing import Any
 import trio
 
 import node
-from bench.attached import SIGNALING, Person, run
+from bench.attached import Person, run
 from bench.report import machine
-from firefly.interfaces.core import Address
-from firefly.interfaces.signaling import Attached, Knock, NotAttached, RendezvousServer
-from firefly.runtime import current_call
+from firefly.interfaces.core import ProcessKind, Specification
 from node.certificates import RELAY
 from node.home import Home
 from node.identity import create_node_key, keep
@@ -42,33 +40,6 @@ LIMIT = 120.0
 """Seconds until all have to be attached."""
 SETTLE = 3.0
 """Seconds between the last link and a look at the memory."""
-QUEUE = 64
-
-
-class Meeting(RendezvousServer):
-    """Passes knocks on, for a hub without the signaling process."""
-
-    def __init__(self) -> None:
-        self._listening: dict[bytes, trio.MemorySendChannel[Knock]] = {}
-
-    def attached(self, after: Address | None) -> list[Attached]:
-        return []
-
-    async def listen(self) -> Any:
-        address = current_call().caller.address
-        send, receive = trio.open_memory_channel[Knock](QUEUE)
-        self._listening[address] = send
-        try:
-            async for knock in receive:
-                yield knock
-        finally:
-            if self._listening.get(address) is send:
-                del self._listening[address]
-
-    def knock(self, node: Address, content: bytes) -> None:
-        if node not in self._listening:
-            raise NotAttached(node)
-        self._listening[node].send_nowait(Knock(current_call().caller.key, content))
 
 
 def make_home(folder: Path, people: int, issued: float) -> Home:
@@ -93,7 +64,8 @@ async def serve(place: dict[str, Any]) -> None:
     """The hub, until standard input ends."""
     listen = [f"ws://{HOST}:{place['port']}"]
     async with node.start(place["home"], listen=listen, found=False) as glow:
-        glow.network.host.add(SIGNALING, Meeting())
+        if not await glow.node.processes():
+            await glow.node.create(Specification("signaling", ProcessKind.BUILTIN, "signaling"))
         print(json.dumps({"listening": glow.listening}), flush=True)
         await trio.to_thread.run_sync(sys.stdin.read, abandon_on_cancel=True)
 
