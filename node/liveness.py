@@ -2,6 +2,7 @@
 
     any frame heard          -> nothing owed
     sent, 500 ms of silence  -> PROBE every max(300 ms, 2 x RTT); three without a word -> down
+    sent an answer only      -> nothing owed: two idle ends would ask after each other's answers for ever
     silence while idle       -> PROBE every `idle` seconds
     no RTT for 15 s          -> PROBE, so that a busy link is measured too
 
@@ -11,7 +12,6 @@ moment they leave, so that the measured RTT holds none of our own queues. Source
 """
 
 import math
-from collections import deque
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 
@@ -41,7 +41,7 @@ class RoundTrips:
     """The smallest RTT of the last 60 s: what the path takes without anybody's queues."""
 
     def __init__(self) -> None:
-        self._minima: deque[tuple[float, float]] = deque()  # (time, RTT), both ascending
+        self._minima: list[tuple[float, float]] = []  # (time, RTT), both ascending
 
     def add(self, rtt: float, now: float) -> None:
         minima = self._minima
@@ -49,7 +49,7 @@ class RoundTrips:
             minima.pop()
         minima.append((now, rtt))
         while minima[0][0] < now - MINIMUM_WINDOW:
-            minima.popleft()
+            del minima[0]
 
     @property
     def minimum(self) -> float | None:
@@ -75,6 +75,27 @@ class Liveness:
     true the link must be closed.
     """
 
+    __slots__ = (
+        "_answers",
+        "_ask",
+        "_asked",
+        "_heard",
+        "_leaving",
+        "_measured",
+        "_number",
+        "_owed",
+        "_own",
+        "_probed",
+        "_ready",
+        "_round_trips",
+        "_unanswered",
+        "counters",
+        "destination",
+        "down",
+        "earlier",
+        "idle",
+    )
+
     priority = CONTROL
 
     def __init__(
@@ -94,7 +115,8 @@ class Liveness:
         self._probed = now
         self._measured = now
         self._ask = False
-        self._answers: deque[int] = deque()  # numbers to answer; when full the newest is dropped
+        self._leaving = 0  # answers in the frame that is being made
+        self._answers: list[int] = []  # numbers to answer; when full the newest is dropped
         self._asked: dict[int, float] = {}
         self._number = 0
         self.probe()
@@ -120,8 +142,10 @@ class Liveness:
         self._owed = None
         self._unanswered = 0
 
-    def sent(self, now: float) -> None:
-        if self._owed is None:
+    def sent(self, now: float, packets: int = 1) -> None:
+        """A frame of so many packets has left."""
+        answers, self._leaving = self._leaving, 0
+        if packets > answers and self._owed is None:
             self._owed = now
             self.earlier(now + SILENCE)
 
@@ -143,7 +167,8 @@ class Liveness:
         """The next PROBE packet, timed as it leaves."""
         if self._answers:
             self.counters.answered += 1
-            return self._packet(ProbeStep.ANSWER, self._answers.popleft())
+            self._leaving += 1
+            return self._packet(ProbeStep.ANSWER, self._answers.pop(0))
         if not self._ask:
             return None
         self._ask = False

@@ -133,7 +133,7 @@ class Link:
         packets = self.queue.next_bundle(BUNDLE, now)
         if not packets:
             return self._frames.owed() or None
-        self.liveness.sent(now)
+        self.liveness.sent(now, len(packets))
         return self._frames.frame(self._sealer.seal(packets[0] if len(packets) == 1 else b"".join(packets)))
 
     def _received(self, data: bytes) -> None:

@@ -116,7 +116,7 @@ class End:
             packets = self.queue.next_bundle(BUNDLE, now)
             if not packets:
                 return
-            self.liveness.sent(now)
+            self.liveness.sent(now, len(packets))
             self._arm()
             size = self._count(packets, now)
             leaves = max(now, self._leaves) + size / wire.bandwidth

@@ -105,6 +105,28 @@ def test_an_idle_link_is_probed_every_second_or_every_fifteen() -> None:
         assert [after - before for before, after in pairwise(asked)] == pytest.approx([idle] * (len(asked) - 1))
 
 
+@pytest.mark.parametrize("idle", [IDLE, IDLE_SAVING])
+def test_two_idle_ends_do_not_ask_after_each_others_answers(idle: float) -> None:
+    ends, now = (Wire(idle=idle), Wire(idle=idle)), 0.0
+    while now < 60.0:
+        for near, far in (ends, ends[::-1]):
+            near.liveness.on_timer(now)
+            for step, number in near.leave(now):
+                far.hear(step, number, now + 0.01)
+        now += 0.02
+    asked = [end.liveness.counters.asked for end in ends]
+    assert sum(asked) <= 2 * (1 + 60.0 / idle)
+    assert not any(end.liveness.down for end in ends)
+
+
+def test_an_answer_beside_something_else_is_owed_an_answer() -> None:
+    wire = measured()
+    wire.hear(ProbeStep.ASK, 77, 1.0)
+    assert wire.liveness.next_packet(4096, 1.0, "link") is not None
+    wire.liveness.sent(1.0, 2)
+    assert wire.silence(1.0, 1.6) == [1.5]
+
+
 def test_silence_after_something_was_sent_ends_in_about_one_and_a_half_seconds() -> None:
     wire = measured()
     wire.liveness.sent(0.5)
