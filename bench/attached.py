@@ -169,6 +169,8 @@ class Light:
         link.liveness.earlier = lambda deadline: self._load.timer.arm_at(self, deadline)
         link.queue.ready(Said(self.address, self._hub.address, self._introduction()))
         self._load.timer.arm(self)
+        self.router.routes_changed()
+        self.peers.sessions.routes_changed(self.next_hop, trio.current_time())
         try:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(self._listen)
