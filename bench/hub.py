@@ -28,6 +28,7 @@ from bench.attached import Person, run
 from bench.report import machine
 from firefly.interfaces.core import ProcessKind, Specification
 from node.certificates import RELAY
+from node.collector import spread
 from node.home import Home
 from node.identity import create_node_key, keep
 from node.store import Store
@@ -38,8 +39,8 @@ PAGE = os.sysconf("SC_PAGE_SIZE")
 RATE, SECONDS, SIZE = 500.0, 20.0, 1024
 LIMIT = 120.0
 """Seconds until all have to be attached."""
-SETTLE = 3.0
-"""Seconds between the last link and a look at the memory."""
+SETTLE = 20.0
+"""Seconds until a look at the memory: a handshake is kept for 15 s, so that its steps can be repeated."""
 
 
 def make_home(folder: Path, people: int, issued: float) -> Home:
@@ -63,11 +64,13 @@ def make_home(folder: Path, people: int, issued: float) -> Home:
 async def serve(place: dict[str, Any]) -> None:
     """The hub, until standard input ends."""
     listen = [f"ws://{HOST}:{place['port']}"]
-    async with node.start(place["home"], listen=listen, found=False) as glow:
+    async with trio.open_nursery() as nursery, node.start(place["home"], listen=listen, found=False) as glow:
+        nursery.start_soon(spread)  # as `glow node` and `glow signaling` do
         if not await glow.node.processes():
             await glow.node.create(Specification("signaling", ProcessKind.BUILTIN, "signaling"))
         print(json.dumps({"listening": glow.listening}), flush=True)
         await trio.to_thread.run_sync(sys.stdin.read, abandon_on_cancel=True)
+        nursery.cancel_scope.cancel()
 
 
 class Child:

@@ -145,14 +145,6 @@ class AttachedConversation(Conversation):
             dispatcher, odd=odd, wake=wake, now=now, round_trip=lambda: REMOTE_ROUND_TRIP, decode=decode_frame
         )
         self._control = control
-        self._handlers.update(
-            {
-                AttachedRequest: self._attached_request,
-                AttachedNotify: self._attached_notify,
-                **dict.fromkeys((Attach, Register, Attached, Registered), self._controlled),
-            }
-        )
-        self._complete.update({AttachedRequest: self._serve, AttachedNotify: self._deliver})
 
     def _attached_request(self, _: int, request: AttachedRequest) -> None:
         self._request(_checked(request.lane), request)
@@ -162,6 +154,16 @@ class AttachedConversation(Conversation):
 
     def _controlled(self, _: int, message: Any) -> None:
         self._control(message)
+
+    _handlers = Conversation._handlers | {
+        AttachedRequest: _attached_request,
+        AttachedNotify: _attached_notify,
+        **dict.fromkeys((Attach, Register, Attached, Registered), _controlled),
+    }
+    _complete = Conversation._complete | {
+        AttachedRequest: Conversation._serve,
+        AttachedNotify: Conversation._deliver,
+    }
 
     def next_frame(self) -> bytes | None:
         """The next frame to write: interactive messages before bulk ones."""

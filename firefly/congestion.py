@@ -145,7 +145,7 @@ class CongestionWindow:
         self._round_began, self._round_ends = now, now + round_trip
         self._delivered = self._peak = 0
         self._full = self._halved = False
-        self._queues = {INTERACTIVE: math.inf, BULK: math.inf}
+        self._queues = [math.inf] * 3  # by lane
 
     def _end_round(self, now: float) -> None:
         if self._resume:  # the queue has been drained, and the shortest round trip was seen

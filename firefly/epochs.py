@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from firefly.noise import rekey
-from firefly.sealing import cipher
+from firefly.sealing import Keyed, cipher
 
 COUNTER_BITS, EPOCH_BITS = 48, 14
 EPOCH_MASK = (1 << EPOCH_BITS) - 1
@@ -19,19 +19,21 @@ Crypt = Callable[[bytes, bytes | memoryview, bytes], bytes]
 """(nonce, data, associated data) -> sealed or opened."""
 
 
-class Sealing:
+class Sealing(Keyed):
     """The key to send with. A record may be sealed while `now` < `until` and `left` > 0; then `next` is due."""
 
-    __slots__ = ("_key", "_kind", "bits", "encrypt", "left", "until")
+    __slots__ = ("bits", "encrypt", "left", "until")
+    _method = "encrypt"
+    encrypt: Crypt
 
     def __init__(self, kind: int, key: bytes, now: float) -> None:
-        self._kind = kind
+        super().__init__(kind, key)
         self._begin(0, key, now)
 
     def _begin(self, epoch: int, key: bytes, now: float) -> None:
         self._key = key
+        self.rest()
         self.bits = epoch << COUNTER_BITS
-        self.encrypt: Crypt = cipher(self._kind, key).encrypt
         self.left, self.until = EPOCH_RECORDS, now + EPOCH_TIME
 
     def next(self, now: float) -> None:
@@ -39,16 +41,16 @@ class Sealing:
         self._begin((self.bits >> COUNTER_BITS) + 1 & EPOCH_MASK, rekey(self._key), now)
 
 
-class Opening:
+class Opening(Keyed):
     """The keys to receive with: that of the newest epoch seen, the one before, and the one that must come next."""
 
-    __slots__ = ("_before", "_key", "_kind", "_next", "decrypt", "epoch")
+    __slots__ = ("_before", "_next", "decrypt", "epoch")
+    _method = "decrypt"
+    decrypt: Crypt
 
     def __init__(self, kind: int, key: bytes) -> None:
-        self._kind = kind
-        self._key = key
+        super().__init__(kind, key)
         self.epoch = 0
-        self.decrypt: Crypt = cipher(kind, key).decrypt
         self._before: Crypt | None = None
         self._next: Crypt | None = None
 
@@ -68,6 +70,6 @@ class Opening:
         The sender begins an epoch only when all before the last one is acknowledged.
         """
         if epoch == self.epoch + 1 & EPOCH_MASK and self._next is not None:
+            self._before, self.decrypt, self._next = self.decrypt, self._next, None
             self._key = rekey(self._key)
             self.epoch = epoch
-            self._before, self.decrypt, self._next = self.decrypt, self._next, None

@@ -43,7 +43,7 @@ class Fragments:
         self._complete: dict[int, bytes] = {}
         self._held: dict[Key, deque[tuple[int, Any]]] = {}
         self._waiting: dict[int, Key] = {}
-        self._unwanted: set[int] = set()
+        self._unwanted: dict[int, None] = {}
         self._held_count = 0
         self._last = 0
         self.size = 0
@@ -84,7 +84,7 @@ class Fragments:
         elif len(self._unwanted) >= MAX_TRANSFERS:
             raise BadMessage(f"over {MAX_TRANSFERS} values were given up before they came")
         else:
-            self._unwanted.add(number)
+            self._unwanted[number] = None
 
     def receive(self, fragment: Fragment) -> list[tuple[int, Any]]:
         """Takes a fragment; returns the messages, each with its lane, that can go on now, in order.
@@ -102,7 +102,7 @@ class Fragments:
             return []
         del self._parts[number], self._totals[number]
         if number in self._unwanted:
-            self._unwanted.discard(number)
+            del self._unwanted[number]
             self.size -= total
             return []
         self._complete[number] = bytes(part)

@@ -55,7 +55,7 @@ class Sending:
 
     def __init__(self, window: CongestionWindow) -> None:
         self._window = window
-        self._queue: deque[InFlight] = deque()
+        self._queue: deque[InFlight] | None = None  # until something is lost
         self._highest = -1
         self.repaired = 0
         self.round_trip = RoundTrip()
@@ -167,6 +167,8 @@ class Sending:
         if record.queued:
             return False
         record.queued = record.resent = True
+        if self._queue is None:
+            self._queue = deque()
         self._queue.append(record)
         return True
 
@@ -207,10 +209,15 @@ class Sending:
             return counter
         return self.counter
 
+    def shrink(self) -> None:
+        """Nothing is sent at present: gives up room that is not used."""
+        if not self.in_flight:
+            self.in_flight = {}  # a dict keeps the room of what it had
+
     def clear(self) -> None:
         self._account(-self.used)
         self.in_flight.clear()
-        self._queue.clear()
+        self._queue = None
         self.rest = b""
 
 

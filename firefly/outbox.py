@@ -6,7 +6,6 @@ of one stream become one message. Values too big for a message leave as fragment
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Hashable
 from typing import Any, cast
 
@@ -25,7 +24,7 @@ from firefly.messages import (
     join,
     transfer_mark,
 )
-from firefly.packet import BULK, INTERACTIVE
+from firefly.packet import BULK
 
 MAX_MESSAGES = 1024
 MAX_BYTES = 4 * 2**20
@@ -96,9 +95,9 @@ class Outbox:
     """
 
     def __init__(self, room: Callable[[], None] = lambda: None) -> None:
-        self._queues: dict[int, deque[tuple[Any, int]]] = {INTERACTIVE: deque(), BULK: deque()}
-        self._transfers: deque[Transfer] = deque()
-        self._unstarted: deque[Transfer] = deque()
+        self._queues: tuple[list[tuple[Any, int]], ...] = ([], [], [])  # by lane; none waits for lane 0
+        self._transfers: list[Transfer] = []
+        self._unstarted: list[Transfer] = []
         self._started_size = 0
         self._last_transfer = 0
         self._room = room
@@ -108,7 +107,7 @@ class Outbox:
         self.full = False
 
     def waiting(self, lane: int) -> bool:
-        return bool(self._queues.get(lane)) or (lane == BULK and bool(self._transfers))
+        return bool(self._queues[lane]) or (lane == BULK and bool(self._transfers))
 
     def append(self, lane: int, message: Any, size: int) -> int:
         """Queues one message whose values have `size` bytes; returns how many wait now."""
@@ -156,7 +155,7 @@ class Outbox:
 
     def close(self) -> None:
         """Nothing of what waits will be taken any more."""
-        for queue in self._queues.values():
+        for queue in self._queues:
             if queue and queue[-1][1] == 0:
                 self._close(queue[-1][0])
 
@@ -179,16 +178,13 @@ class Outbox:
 
     def take(self, lane: int, budget: int) -> bytes | None:
         """One record of at most `budget` bytes, or of one message if that is bigger; None if nothing waits."""
-        queue = self._queues.get(lane)
-        if queue is None:
-            return None
+        queue = self._queues[lane]
         messages: list[Any] = []
         left = budget
         if lane == BULK and self._transfers:
             left -= self._take_fragment(messages)
-        count = size = 0
-        while queue:
-            message, need = queue[0]
+        count = size = taken = 0
+        for message, need in queue:
             run = need == 0
             if run:
                 if message.size == 0:
@@ -196,7 +192,7 @@ class Outbox:
                 need = message.size
             if need > left and messages:
                 break
-            queue.popleft()
+            taken += 1
             left -= need
             size += need
             if run:
@@ -208,6 +204,7 @@ class Outbox:
             messages.append(message)
         if not messages:
             return None
+        del queue[:taken]
         self.count -= count
         self.size -= size
         if self.full:
@@ -219,10 +216,10 @@ class Outbox:
         waiting = self._unstarted
         while waiting and (not self._transfers or self._started_size + len(waiting[0].data) <= MAX_STARTED):
             self._started_size += len(waiting[0].data)
-            self._transfers.append(waiting.popleft())
+            self._transfers.append(waiting.pop(0))
 
     def _take_fragment(self, messages: list[Any]) -> int:
-        transfer = self._transfers.popleft()
+        transfer = self._transfers.pop(0)
         fragment = transfer.next_fragment()
         size = len(fragment.data)
         self.size -= size

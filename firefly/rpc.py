@@ -8,7 +8,7 @@ who serves one subclasses `IncomingCall`; a `Dispatcher` finds the server of a r
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 from msgspec import Raw
 
@@ -82,6 +82,36 @@ class Conversation:
     lane that had nothing to send has something. `peer` is whatever the dispatcher knows the other side by.
     """
 
+    __slots__ = (
+        "_allowance",
+        "_arguments",
+        "_decode",
+        "_fragments",
+        "_highest",
+        "_next_call",
+        "_peer_parity",
+        "_waiters",
+        "_wake",
+        "admit",
+        "budget",
+        "calls",
+        "closed",
+        "consumed",
+        "counters",
+        "dispatcher",
+        "exports",
+        "let_go",
+        "notices",
+        "notify_credit",
+        "now",
+        "outbox",
+        "peer",
+        "round_trip",
+        "serving",
+        "spend",
+        "when_credit",
+    )
+
     def __init__(
         self,
         dispatcher: Dispatcher,
@@ -114,30 +144,8 @@ class Conversation:
         self._arguments = Shelf(MAX_KEPT)
         self._next_call = 1 if odd else 2
         self._peer_parity = 0 if odd else 1
-        self._highest = {1: 0, 2: 0}
+        self._highest = [0, 0, 0]  # by lane
         self._waiters: list[Callable[[], None]] = []
-        self._complete: dict[type, Callable[[int, Any], None]] = {
-            Request: self._serve,
-            Result: self._finish,
-            Notify: self._deliver,
-            Item: self._deliver_items,
-            Error: self._fail,
-            End: self._finish_arguments,
-        }
-        self._handlers: dict[type, Callable[[int, Any], None]] = {
-            Request: self._request,
-            Result: self._result,
-            Error: self._error,
-            Notify: self._notified,
-            Cancel: self._cancel,
-            Item: self._item,
-            End: self._end,
-            Credit: self._credit,
-            Fragment: self._fragment,
-            Grant: self._ignored,
-            Release: self._release,
-            Signed: self._signed,
-        }
 
     @property
     def conversation(self) -> Conversation:
@@ -317,13 +325,13 @@ class Conversation:
             return
         handlers = self._handlers
         for message in self._decode(record):
-            handlers[type(message)](lane, message)
+            handlers[type(message)](self, lane, message)
         if self.outbox.owed > MAX_UNTAKEN:
             raise BadMessage("the peer goes on and on without taking the answers")
 
     def _dispatch(self, lane: int, message: Any) -> None:
         """What a finished transfer let go on."""
-        self._complete[type(message)](lane, message)
+        self._complete[type(message)](self, lane, message)
 
     def _request(self, lane: int, request: Request) -> None:
         number = request.call
@@ -499,6 +507,31 @@ class Conversation:
 
     def _ignored(self, lane: int, message: Any) -> None:
         self.counters["dropped"] += 1
+
+    _handlers: ClassVar[dict[type, Callable[[Any, int, Any], None]]] = {
+        Request: _request,
+        Result: _result,
+        Error: _error,
+        Notify: _notified,
+        Cancel: _cancel,
+        Item: _item,
+        End: _end,
+        Credit: _credit,
+        Fragment: _fragment,
+        Grant: _ignored,
+        Release: _release,
+        Signed: _signed,
+    }
+    """What takes a message of each kind."""
+    _complete: ClassVar[dict[type, Callable[[Any, int, Any], None]]] = {
+        Request: _serve,
+        Result: _finish,
+        Notify: _deliver,
+        Item: _deliver_items,
+        Error: _fail,
+        End: _finish_arguments,
+    }
+    """What takes it when a transfer, its own or one before it, has held it back."""
 
     # --- the end
 

@@ -79,6 +79,45 @@ class Counters:
 class Session:
     """See the module. `confirmed`: a record of the peer has opened, so it has the session too."""
 
+    __slots__ = (
+        "_acks",
+        "_active",
+        "_addresses",
+        "_asked",
+        "_close",
+        "_control_counter",
+        "_control_quote",
+        "_control_seen",
+        "_doubt",
+        "_epoch_began",
+        "_heard",
+        "_hop",
+        "_keeper",
+        "_opening",
+        "_owed_since",
+        "_ping",
+        "_received",
+        "_receiving",
+        "_rests",
+        "_sealing",
+        "_sending",
+        "_worked",
+        "closed",
+        "confirmed",
+        "counters",
+        "detours",
+        "due",
+        "flows",
+        "index",
+        "initiator",
+        "messages",
+        "peer_address",
+        "peer_index",
+        "peer_instance",
+        "peer_key",
+        "window",
+    )
+
     def __init__(self, keeper: Keeper, agreement: Agreement, window: CongestionWindow, held: Room, now: float) -> None:
         """`held`: room for what comes above gaps, of which this session takes at most 8 MiB."""
         self.peer_address = agreement.peer_address
@@ -100,7 +139,8 @@ class Session:
         room = Room(MAX_HELD, held)
         self._sending = {INTERACTIVE: Sending(window), BULK: Sending(window)}
         self._receiving = {INTERACTIVE: Receiving(room), BULK: Receiving(room)}
-        self._epoch_began = {INTERACTIVE: 0, BULK: 0}
+        self._epoch_began: tuple[int, ...] = (0, 0, 0)  # by lane
+        self._worked, self._rests = 0, False
         self._control_counter = 0
         self._control_seen = -1
         self._control_quote = b""
@@ -206,7 +246,7 @@ class Session:
         for lane, sending in self._sending.items():
             if sending.first_missing() < self._epoch_began[lane]:
                 return
-        self._epoch_began = {lane: sending.counter for lane, sending in self._sending.items()}
+        self._epoch_began = (0, *(sending.counter for sending in self._sending.values()))
         self._sealing.next(now)
 
     def next_control(self, lane: int, now: float, link: object) -> bytes | None:
@@ -239,6 +279,20 @@ class Session:
     def _send_ping(self) -> None:
         self._ping = True
         self._keeper.ready(self.flows[CONTROL_LANE])
+
+    def rest(self) -> None:
+        """Gives up what only a session at work needs, if no packet went or came since the last time; it comes back by
+        itself.
+        """
+        worked = self.counters.sent + self.counters.received
+        if worked != self._worked:
+            self._worked, self._rests = worked, False
+        elif not self._rests:
+            self._rests = True
+            self._sealing.rest()
+            self._opening.rest()
+            for sending in self._sending.values():
+                sending.shrink()
 
     # --- receiving
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
 from typing import Protocol
 
@@ -46,6 +46,8 @@ SEARCHES_PER_SECOND = 20
 """For ways round nodes that may swallow packets: each costs about two computations of all routes."""
 MAX_FLOWS = 1024
 """Peers for whom packets without a session may wait."""
+MAX_PACKETS = 8
+"""Of one peer; the oldest goes."""
 _PREFIX_END = HEADER_SIZE + SESSION_PREFIX.size
 _read_prefix = SESSION_PREFIX.unpack_from
 
@@ -81,10 +83,16 @@ class PacketFlow:
     def __init__(self, destination: bytes, way: Way | None = None) -> None:
         self.destination = destination
         self.way = way
-        self.packets: deque[bytes] = deque(maxlen=8)
+        self.packets: list[bytes] = []
+
+    def put(self, packet: bytes) -> None:
+        """Unless it waits already: a repetition, while nothing can leave."""
+        if packet not in self.packets:
+            self.packets.append(packet)
+            del self.packets[:-MAX_PACKETS]
 
     def next_packet(self, budget: int, now: float, link: object) -> bytes | None:
-        return self.packets.popleft() if self.packets else None
+        return self.packets.pop(0) if self.packets else None
 
 
 class Sessions:
@@ -255,8 +263,7 @@ class Sessions:
         self._flows[key] = flow
         if len(self._flows) > MAX_FLOWS:
             self._flows.pop(next(iter(self._flows))).packets.clear()
-        if packet not in flow.packets:  # a repetition, while nothing can leave
-            flow.packets.append(packet)
+        flow.put(packet)
         self.ready(flow)
 
     def ways(self, peer: bytes, suspicion: Mapping[bytes, int], now: float) -> Way | None:

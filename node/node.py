@@ -344,7 +344,7 @@ class Node:
         own = [self.namespace] if self.namespace is not None and link in self.links.initiated else []
         for namespace in dict.fromkeys(shared or own):
             if namespace not in link.introduced:
-                link.introduced.add(namespace)
+                link.introduced |= {namespace}
                 self.mesh.flooding.introduce(link, self.book.chain(namespace, self.key.public))
 
     def link_measured(self, link: Link) -> None:

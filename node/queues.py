@@ -5,16 +5,15 @@ but never starved; inside each priority the arrival links take turns (this node'
 inside an arrival link its flows do. Nothing is sealed or copied before its turn has come.
 
 Turns are a deficit round-robin for flows whose next packet's size is not known beforehand: a flow sends while it is in
-credit, may overdraw it by one packet, and pays that off in later rounds. Source: docs/concepts/wire.md, section 2,
-after Shreedhar and Varghese, "Efficient Fair Queuing Using Deficit Round-Robin" (1996).
+credit, may overdraw it by one packet, and pays that off in later rounds. The rings are lists: a hub has thousands of
+links with nothing to send, and an empty deque takes 760 bytes. Source: docs/concepts/wire.md, section 2, after
+Shreedhar and Varghese, "Efficient Fair Queuing Using Deficit Round-Robin" (1996).
 """
 
-from collections import deque
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from typing import Protocol
 
-from firefly.packet import BULK, CONTROL, INTERACTIVE
 from node.transit import FLOW_LIMIT, LINK_LIMIT, Transit, TransitFlow
 
 INTERACTIVE_QUANTUM = 4 * 1024  # bytes per turn
@@ -72,7 +71,7 @@ class _Arrival(_Share):
     def __init__(self, quantum: int, link: Hashable) -> None:
         super().__init__(quantum)
         self.link = link
-        self.turns: deque[_Turn] = deque()
+        self.turns: list[_Turn] = []
 
 
 class _Level:
@@ -83,7 +82,7 @@ class _Level:
     def __init__(self, quantum: int) -> None:
         self.active: dict[Flow, _Turn] = {}
         self._quantum = quantum
-        self._ring: deque[_Arrival] = deque()
+        self._ring: list[_Arrival] = []
         self._by_link: dict[Hashable, _Arrival] = {}
 
     def add(self, flow: Flow, link: Hashable) -> None:
@@ -103,6 +102,10 @@ class _Level:
         if not arrival.turns:
             self._ring.remove(arrival)
             del self._by_link[arrival.link]
+
+    def shrink(self) -> None:
+        if not self.active:
+            self.active, self._by_link = {}, {}  # a dict keeps the room of what it had
 
     def serve(self, packets: list[bytes], room: int, limit: int, now: float, link: Hashable) -> int:
         """Append packets of the flow whose turn it is until `limit` bytes are reached; return their bytes."""
@@ -132,15 +135,27 @@ class _Level:
         return taken
 
 
-def _next_turn(ring: "deque[_Turn] | deque[_Arrival]", quantum: int) -> None:
+def _next_turn(ring: list[_Turn] | list[_Arrival], quantum: int) -> None:
     """Bring one that is in credit to the front; who has used up its turn is given the next one and goes to the back."""
     while ring[0].deficit <= 0:
         ring[0].deficit += quantum
-        ring.rotate(-1)
+        ring.append(ring.pop(0))  # type: ignore[arg-type]
 
 
 class LinkQueue:
     """Everything that waits for one link. `link` is only handed through to the flows."""
+
+    __slots__ = (
+        "_ahead",
+        "_bulk",
+        "_control",
+        "_held",
+        "_interactive",
+        "_levels",
+        "counters",
+        "link",
+        "transit",
+    )
 
     def __init__(self, link: Hashable, *, flow_limit: int = FLOW_LIMIT, link_limit: int = LINK_LIMIT) -> None:
         self.link = link
@@ -149,7 +164,7 @@ class LinkQueue:
         self._control = _Level(INTERACTIVE_QUANTUM)
         self._interactive = _Level(INTERACTIVE_QUANTUM)
         self._bulk = _Level(BULK_QUANTUM)
-        self._levels = {CONTROL: self._control, INTERACTIVE: self._interactive, BULK: self._bulk}
+        self._levels = self._control, self._interactive, self._bulk  # by priority
         self._ahead = 0  # bytes that interactive has sent while bulk waited, less its weight of what bulk sent
         self._held: bytes | None = None  # made for the last bundle, but it did not fit
 
@@ -201,6 +216,11 @@ class LinkQueue:
                     level.remove(turn)
                     flows.append(turn.flow)
         return flows, packets
+
+    def shrink(self) -> None:
+        """The link does nothing at present: gives up room that is not used."""
+        for level in self._levels:
+            level.shrink()
 
     def _choose(self, limit: int) -> tuple[_Level, int]:
         """The level to serve now and how many bytes of it at most."""

@@ -49,6 +49,7 @@ from node.metrics import collect, prometheus_text
 from node.network import NetworkWatch
 from node.node import Node
 from node.node_process import NodeProcess
+from node.resting import rest
 from node.store import Store
 
 FIRST_BYTE_TIME = 5.0
@@ -156,6 +157,7 @@ async def _running(home: Home, store: Store, configuration: Configuration) -> As
             node.links.standing.follow(store.links())
             nursery.start_soon(_take_all, node, programs, _control_socket(os.fspath(node.home.socket)))
             nursery.start_soon(node.watch_certificates)
+            nursery.start_soon(rest, node.router.links, node.peers.sessions.open_sessions)
             nursery.start_soon(node.willingness.run)
             nursery.start_soon(node.discovery.run)
             nursery.start_soon(node.keeper.run)

@@ -6,7 +6,6 @@ A node sees, wakes and hands something to those of its own namespace alone: towa
 from __future__ import annotations
 
 from bisect import bisect_right, insort
-from collections import deque
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -25,10 +24,10 @@ MAX_WAITING = 64
 PAGE = 1_024
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, slots=True)
 class _Listener:
     attached: Attached
-    waiting: deque[Knock] = field(default_factory=deque)
+    waiting: list[Knock] = field(default_factory=list)
     told: trio.Event = field(default_factory=trio.Event)
     replaced: bool = False
 
@@ -63,7 +62,7 @@ class Rendezvous:
         try:
             while not listener.replaced:
                 while listener.waiting:
-                    yield listener.waiting.popleft()
+                    yield listener.waiting.pop(0)
                 listener.told = trio.Event()
                 await listener.told.wait()
         finally:

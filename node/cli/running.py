@@ -59,12 +59,14 @@ def run_node(arguments: Namespace, begin: Begin, *, found: bool = True) -> int:
 
 async def _run_node(arguments: Namespace, listen: list[str] | None, begin: Begin, found: bool) -> int:
     from node import start
+    from node.collector import spread
     from node.configuration.settings import LOG_LEVEL
 
     stopped_by: list[int] = []
     with log_to_standard_error() as written:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(_stop_by_signal, stopped_by, nursery.cancel_scope)
+            nursery.start_soon(spread)
             running = start(
                 home_of(arguments),
                 name=arguments.name,

@@ -21,6 +21,7 @@ from firefly.transport import FramedSocket
 from node.limits import Budget
 from node.links import LinkClosed
 from node.links.connection import Connection, StreamFrames
+from node.links.moment import Moment
 from node.liveness import Liveness
 from node.queues import LinkQueue
 from node.router import Router
@@ -48,6 +49,45 @@ class Link:
     Once it has ended `reason` says why, and `lost` whether it was not this side that ended it.
     """
 
+    __slots__ = (
+        "__weakref__",
+        "_arrived",
+        "_frames",
+        "_opener",
+        "_own",
+        "_pump",
+        "_rests",
+        "_router",
+        "_rtt",
+        "_sealer",
+        "_topology",
+        "_worked",
+        "admitted",
+        "announced",
+        "budget",
+        "certified",
+        "down",
+        "hash",
+        "hint",
+        "introduced",
+        "kind",
+        "liveness",
+        "local",
+        "lost",
+        "measured",
+        "on_trial",
+        "peer_address",
+        "peer_instance",
+        "peer_key",
+        "proxy",
+        "queue",
+        "reason",
+        "since",
+        "taken",
+        "up",
+        "url",
+    )
+
     def __init__(
         self,
         router: Router,
@@ -65,9 +105,9 @@ class Link:
         self.certified = False
         self.on_trial = self.kind in TRIED
         self.admitted: Admitted | None = None
-        self.introduced: set[bytes] = set()  # namespaces whose certificates of ours the neighbour was shown
+        self.introduced: frozenset[bytes] = frozenset()  # namespaces whose certificates of ours the neighbour was shown
         self.announced = False
-        self.up, self.down = trio.Event(), trio.Event()
+        self.up, self.down = Moment(), Moment()
         self.measured: Callable[[Link], None] = lambda link: None
         self.since = trio.current_time()
         self.reason = self.hint = ""
@@ -83,6 +123,7 @@ class Link:
         self.liveness = Liveness(own, self.peer_address, self._probe, self.since)
         self._topology: Any = None
         self._rtt: float | None = None
+        self._worked, self._rests = 0, False
         self._arrived = connection.arrived
         self._pump = FramedSocket(connection.take(), self._next_frame, self._received)
 
@@ -160,16 +201,23 @@ class Link:
             self._rtt = self.liveness.rtt
             self.measured(self)
 
+    def rest(self) -> None:
+        """Gives up what only a link at work needs, if no frame went or came since the last time; it comes back by
+        itself.
+        """
+        worked = self._sealer.number + self._opener.number
+        if worked != self._worked:
+            self._worked, self._rests = worked, False
+        elif not self._rests:
+            self._rests = True
+            self._sealer.rest()
+            self._opener.rest()
+            self.queue.shrink()
+            self.liveness.shrink()
+
     async def run(self) -> str:
         """Carries packets until the link ends; returns why."""
-        lost = await self._carry()
-        self.lost = not self.reason
-        self.reason = self.reason or lost
-        self._close()
-        return self.reason
-
-    async def _carry(self) -> str:
-        """Why the link ended, if it was not this side that ended it."""
+        lost = "the neighbour closed it"
         try:
             self._received(b"")
             await self._pump.run()
@@ -177,12 +225,15 @@ class Link:
             self._router.counters["link_errors"] += 1
             self.close(f"the neighbour broke the rules: {error.message}")
         except OSError as error:
-            return f"the connection broke: {error.strerror or error}"
+            lost = f"the connection broke: {error.strerror or error}"
         except Exception as error:
             log.exception("a defect of this node ended %r; the others go on", self)
             self._router.counters["link_defects"] += 1
             self.close(f"this node failed: {type(error).__name__}: {error}")
-        return "the neighbour closed it"
+        self.lost = not self.reason
+        self.reason = self.reason or lost
+        self._close()
+        return self.reason
 
     def close(self, reason: str, hint: str = "") -> None:
         """Ends the link; `run` returns."""

@@ -66,6 +66,8 @@ class LinkManager:
         self._half_open: OrderedDict[object, tuple[str, trio.CancelScope]] = OrderedDict()
         self.limits = Limits(router.counters)
         self.standing = StandingLinks(self.connect, router.links, nursery)
+        self._unproven, self._to_prove = trio.open_memory_channel[Link](math.inf)  # bounded as the links are
+        nursery.start_soon(self._limit_uncertified)
         self.pairing: set[Link] = set()
         self.linked = trio.Event()
         """A link comes up: set once, and replaced."""
@@ -95,25 +97,31 @@ class LinkManager:
 
     async def take(self, stream: trio.SocketStream, kind: str, arrive: Arrive = only_links) -> None:
         """Carries a link that a neighbour dialled, for as long as it lasts; or answers what else was asked."""
-        try:
-            connection = Connection(stream, kind)
-        except OSError:  # it is gone already
-            stream.socket.close()
-            self._router.counters["bad_handshakes"] += 1
+        host, link = await self._welcome(stream, kind, arrive)
+        if link is None:
             return
-        with closing(connection):
-            handshake = await self._answer(connection, arrive)
-            if handshake is None:
-                return
-            link = Link(self._router, connection, handshake, self._key.address)
-        refused = self.limits.enter(connection.host)
+        refused = self.limits.enter(host)
         if refused:
             link.close(refused)
             return
         try:
             await self.carry(link)
         finally:
-            self.limits.leave(connection.host)
+            self.limits.leave(host)
+
+    async def _welcome(self, stream: trio.SocketStream, kind: str, arrive: Arrive) -> tuple[str, Link | None]:
+        """The neighbour's host, and the link to it if one came of it; nothing of the handshake is kept."""
+        try:
+            connection = Connection(stream, kind)
+        except OSError:  # it is gone already
+            stream.socket.close()
+            self._router.counters["bad_handshakes"] += 1
+            return "", None
+        with closing(connection):
+            handshake = await self._answer(connection, arrive)
+            if handshake is None:
+                return "", None
+            return connection.host, Link(self._router, connection, handshake, self._key.address)
 
     async def _answer(self, connection: Connection, arrive: Arrive) -> LinkHandshake | None:
         """Answers a stranger, within bounds; None if no link came of it, counted if that is the stranger's fault."""
@@ -201,8 +209,7 @@ class LinkManager:
 
     async def use(self, connection: Connection, expected: bytes | None, made: Made, *, initiator: bool = True) -> None:
         """The same over a connection that is there; `initiator` says which side speaks first."""
-        handshake = await shake_hands(connection, self._key, self._instance, expected=expected, initiator=initiator)
-        link = Link(self._router, connection, handshake, self._key.address)
+        link = await self._greet(connection, expected, initiator)
         if not made(link):
             link.close("another address of the node answered first")
             return
@@ -212,6 +219,10 @@ class LinkManager:
         if link.lost:
             raise LinkClosed(reason)
         raise LinkError(reason, hint=link.hint)
+
+    async def _greet(self, connection: Connection, expected: bytes | None, initiator: bool) -> Link:
+        handshake = await shake_hands(connection, self._key, self._instance, expected=expected, initiator=initiator)
+        return Link(self._router, connection, handshake, self._key.address)
 
     def network_changed(self) -> None:
         """Ends the links whose own address this device has no more, asks the neighbours at the other ends of the others
@@ -243,12 +254,9 @@ class LinkManager:
         link.up.set()
         self.linked.set()
         self.linked = trio.Event()
+        self._unproven.send_nowait(link)
         try:
-            async with trio.open_nursery() as nursery:
-                nursery.start_soon(self._limit_uncertified, link)
-                link.close(await link.run())
-                nursery.cancel_scope.cancel()
-            return link.reason
+            return await link.run()
         finally:
             link.close("this node is stopping")
             self.initiated.discard(link)
@@ -264,10 +272,21 @@ class LinkManager:
             if same and other is not link and other.since <= link.since:
                 other.close("a newer link to the same node took its place")
 
-    async def _limit_uncertified(self, link: Link) -> None:
-        await trio.sleep(UNCERTIFIED_TIME)
-        if not link.certified and link in self.pairing:
-            await trio.sleep(PAIRING_TIME)
+    async def _limit_uncertified(self) -> None:
+        """Ends the links whose neighbours do not show in time that they may have one: those that wait at the door."""
+        async for link in self._to_prove:
+            await trio.sleep_until(link.since + UNCERTIFIED_TIME)
+            if link in self.pairing:
+                self._nursery.start_soon(self._limit_pairing, link)
+            else:
+                self._end_uncertified(link)
+
+    async def _limit_pairing(self, link: Link) -> None:
+        with trio.move_on_after(PAIRING_TIME):
+            await link.down.wait()
+        self._end_uncertified(link)
+
+    def _end_uncertified(self, link: Link) -> None:
         if not link.certified and link.admitted is None:
             link.close(
                 "the neighbour showed no certificate of a namespace that this node is in",

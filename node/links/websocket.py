@@ -16,7 +16,7 @@ from websockets.client import ClientProtocol
 from websockets.exceptions import InvalidURI
 from websockets.frames import CloseCode, Frame, Opcode
 from websockets.http11 import Request
-from websockets.protocol import OPEN, Protocol
+from websockets.protocol import OPEN, Protocol, Side
 from websockets.server import ServerProtocol
 from websockets.uri import parse_uri
 
@@ -122,14 +122,19 @@ def parse_request(data: bytes) -> tuple[ServerProtocol, Request | None]:
     return protocol, request
 
 
-async def upgrade(connection: Connection, protocol: ServerProtocol, request: Request) -> None:
-    """Makes the connection one of WebSocket, as the request asks. Raises Refused, OSError."""
+async def upgrade(connection: Connection, protocol: ServerProtocol, request: Request, rest: bytes) -> None:
+    """Makes the connection one of WebSocket, as the request asks; `rest` came behind it. Raises Refused, OSError.
+
+    The messages get a protocol of their own: the one of the handshake keeps the request, 3 kB, for as long as it lives.
+    """
     answer = protocol.accept(request)
     if answer.status_code != HTTPStatus.SWITCHING_PROTOCOLS:
         raise Refused(HTTPStatus(answer.status_code), str(protocol.handshake_exc))
     protocol.send_response(answer)
     await connection.write(b"".join(protocol.data_to_send()))
-    connection.kind, connection.frames = kind, WebSocketFrames(protocol)
+    messages = Protocol(Side.SERVER, max_size=MAX_FRAME)
+    messages.receive_data(rest)
+    connection.kind, connection.frames = kind, WebSocketFrames(messages)
 
 
 async def listen(url: str, ports: Ports) -> Door:

@@ -2,14 +2,18 @@
 
 Nothing is encoded before the link asks for it. A statement that is superseded while it waits is therefore sent once, in
 its newest form and with its age as it leaves, and a slow link holds keys instead of copies.
+
+What waits is in lists and dicts: a hub has thousands of links with nothing to say, and an empty deque or OrderedDict
+takes hundreds of bytes.
 """
 
-from collections import OrderedDict, deque
 from collections.abc import Hashable, Iterable, Iterator
+from typing import TypeVar
 
 from node.routing.messages import DIGESTS, Have, Signed, Want, encode_message
 from node.routing.statements import Key, Statements
 
+T = TypeVar("T")
 WAITING_BYTES = 256 * 1024  # statements of unknown signers, per link
 WANTED = 4 * DIGESTS
 MESSAGES = 256  # pairing steps and introductions
@@ -21,7 +25,7 @@ class Waiting:
     def __init__(self, limit: int = WAITING_BYTES) -> None:
         self.bytes = 0
         self._limit = limit
-        self._entries: OrderedDict[bytes, tuple[bytes, bytes, float]] = OrderedDict()  # id -> signer, data, born
+        self._entries: dict[bytes, tuple[bytes, bytes, float]] = {}  # id -> signer, data, born
 
     def __contains__(self, identifier: bytes) -> bool:
         return identifier in self._entries
@@ -34,7 +38,7 @@ class Waiting:
         self.bytes += len(data)
         gone = 0
         while self.bytes > self._limit:
-            self.bytes -= len(self._entries.popitem(last=False)[1][1])
+            self.bytes -= len(self._entries.pop(next(iter(self._entries)))[1])
             gone += 1
         return gone
 
@@ -49,14 +53,24 @@ class Waiting:
 class Exchange:
     """Our end of the conversation over `link`, in the namespaces in which both its ends are certified."""
 
+    __slots__ = (
+        "_haves",
+        "_messages",
+        "_signed",
+        "_wanted",
+        "link",
+        "namespaces",
+        "waiting",
+    )
+
     def __init__(self, link: Hashable) -> None:
         self.link = link
         self.namespaces: frozenset[bytes] = frozenset()
         self.waiting = Waiting()
-        self._messages: deque[bytes] = deque()
-        self._signed: OrderedDict[Key, None] = OrderedDict()
-        self._wanted: OrderedDict[bytes, None] = OrderedDict()
-        self._haves: deque[Have] = deque()
+        self._messages: list[bytes] = []
+        self._signed: dict[Key, None] = {}
+        self._wanted: dict[bytes, None] = {}
+        self._haves: list[Have] = []
 
     def say(self, message: bytes) -> bool:
         """Queue a whole message; False if too many wait already."""
@@ -89,12 +103,12 @@ class Exchange:
     def next_payload(self, store: Statements, now: float) -> bytes | None:
         """The next TOPOLOGY payload, or None."""
         if self._messages:
-            return self._messages.popleft()
+            return self._messages.pop(0)
         return self._next_signed(store, now) or self._next_want(store) or self._next_have()
 
     def _next_signed(self, store: Statements, now: float) -> bytes | None:
         while self._signed:
-            statement = store.get(self._signed.popitem(last=False)[0])
+            statement = store.get(_first(self._signed))
             if statement is not None and statement.place.namespace in self.namespaces:
                 return encode_message(Signed(statement.age(now), statement.data))
         return None
@@ -105,16 +119,23 @@ class Exchange:
 
     def _next_have(self) -> bytes | None:
         while self._haves:
-            have = self._haves.popleft()
+            have = self._haves.pop(0)
             if have.namespace in self.namespaces:
                 return encode_message(have)
         return None
 
 
-def _take(wanted: OrderedDict[bytes, None], count: int, store: Statements) -> Iterator[bytes]:
+def _first(waiting: dict[T, None]) -> T:
+    """Takes out what waits the longest."""
+    first = next(iter(waiting))
+    del waiting[first]
+    return first
+
+
+def _take(wanted: dict[bytes, None], count: int, store: Statements) -> Iterator[bytes]:
     """Up to `count` ids that are still lacking."""
     while wanted and count:
-        identifier = wanted.popitem(last=False)[0]
+        identifier = _first(wanted)
         if store.by_id(identifier) is None:
             count -= 1
             yield identifier

@@ -30,7 +30,7 @@ def _opens(opening: Opening, epoch: int, sealed: bytes) -> bool:
     return True
 
 
-@given(st.lists(st.sampled_from(["next", "seal", "late"]), max_size=30), st.lists(st.integers(0, EPOCH_MASK)))
+@given(st.lists(st.sampled_from(["next", "seal", "late", "rest"]), max_size=30), st.lists(st.integers(0, EPOCH_MASK)))
 def test_each_epoch_opens_until_the_one_after_the_next(acts: list[str], forged: list[int]) -> None:
     sealing, opening = Sealing(CHACHA20, KEY, 0.0), Opening(CHACHA20, KEY)
     before = last = sealing.encrypt(NONCE, b"x", b"")
@@ -38,6 +38,9 @@ def test_each_epoch_opens_until_the_one_after_the_next(acts: list[str], forged: 
         if act == "next" and opening.epoch == _epoch(sealing):
             before = sealing.encrypt(NONCE, b"x", b"")
             sealing.next(0.0)
+        if act == "rest":
+            sealing.rest()
+            opening.rest()
         last = sealing.encrypt(NONCE, b"x", b"")
         for epoch in forged:
             assert not _opens(opening, epoch, b"forged" * 4)

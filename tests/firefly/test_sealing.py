@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from firefly import sealing
 from firefly.errors import BadFrame
 from firefly.noise import rekey
-from firefly.sealing import AES256, CHACHA20, REKEY_INTERVAL, Opener, Sealer, cipher, offered
+from firefly.sealing import AES256, CHACHA20, REKEY_INTERVAL, SELDOM, Opener, Sealer, cipher, offered
 from tests.firefly.mutation import garbage
 
 KEY = bytes(range(32))
@@ -29,6 +29,36 @@ def test_frames_arrive_as_they_were(kind: int, frames: list[bytes], interval: in
     assert [opener.open(sealer.seal(frame)) for frame in frames] == frames
 
 
+@given(kinds, st.lists(st.sampled_from(["seal", "rest"]), max_size=12), st.integers(1, 3))
+def test_who_rests_between_frames_goes_on_as_before(kind: int, acts: list[str], interval: int) -> None:
+    sealer, opener = Sealer(kind, KEY, interval), Opener(kind, KEY, interval)
+    plain = Sealer(kind, KEY, interval)
+    for act in acts:
+        if act == "rest":
+            sealer.rest()
+            opener.rest()
+        else:
+            sealed = plain.seal(b"frame")
+            assert sealer.seal(b"frame") == sealed
+            assert opener.open(sealed) == b"frame"
+
+
+def test_a_cipher_is_there_only_while_it_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = []
+    monkeypatch.setattr(sealing, "cipher", lambda kind, key: made.append(key) or cipher(kind, key))
+    sealer = Sealer(CHACHA20, KEY)
+    assert made == []
+    for _ in range(2 * SELDOM):
+        sealer.seal(b"busy")
+    assert made == [KEY] * SELDOM
+    sealer.rest()
+    sealer.rest()
+    sealer.seal(b"woken")
+    assert made == [KEY] * (SELDOM + 1)
+    with pytest.raises(AttributeError):
+        _ = sealer.decrypt  # type: ignore[attr-defined]
+
+
 @pytest.mark.parametrize(("kind", "aead"), [(CHACHA20, ChaCha20Poly1305), (AES256, AESGCM)])
 def test_the_nonce_is_the_number_and_the_key_changes_at_the_interval(kind: int, aead: type[AESGCM]) -> None:
     sealer = Sealer(kind, KEY, interval=3)
@@ -41,7 +71,7 @@ def test_the_nonce_is_the_number_and_the_key_changes_at_the_interval(kind: int, 
 def test_by_default_the_key_changes_at_2_to_the_20() -> None:
     assert REKEY_INTERVAL == 2**20
     sealer, opener = Sealer(CHACHA20, KEY), Opener(CHACHA20, KEY)
-    sealer._number = opener._number = REKEY_INTERVAL - 1
+    sealer.number = opener.number = REKEY_INTERVAL - 1
     last, first = sealer.seal(b"last"), sealer.seal(b"first")
     assert last == cipher(CHACHA20, KEY).encrypt(_nonce(REKEY_INTERVAL - 1), b"last", None)
     assert first == cipher(CHACHA20, rekey(KEY)).encrypt(_nonce(REKEY_INTERVAL), b"first", None)

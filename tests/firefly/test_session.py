@@ -6,11 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from firefly import epochs
+from firefly import epochs, sealing
 from firefly.acknowledgement import Ack, encode_control
 from firefly.errors import Interrupted
 from firefly.flow import CONTROL_LANE
 from firefly.packet import BULK, DATA, HEADER_SIZE, INTERACTIVE
+from firefly.sealing import SELDOM, cipher
 from firefly.session import HEAD_SIZE, MAX_HELD
 from firefly.testing.wire import End, Wire
 
@@ -69,6 +70,28 @@ def test_everything_arrives_once_and_in_order(
         wire.run_until(lambda: all(end.got[lane] == records for (end, lane), records in expected.items()), 600)
     wire.run(30)
     assert {(end, lane): end.got[lane] for end, lane in expected} == expected
+
+
+def test_a_session_that_does_nothing_rests_and_wakes_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    wire, one, other = _pair()
+    made: list[bytes] = []
+    monkeypatch.setattr(sealing, "cipher", lambda kind, key: made.append(key) or cipher(kind, key))
+    for session in (one.session(other), other.session(one)):
+        session.rest()  # it has worked until now
+    for _ in range(SELDOM):
+        one.send(other, INTERACTIVE, b"busy")
+        wire.run(1)
+    made.clear()
+    one.send(other, INTERACTIVE, b"awake")
+    wire.run(1)
+    while_awake = len(made)
+    for session in (one.session(other), other.session(one)):
+        session.rest()
+        session.rest()
+    one.send(other, INTERACTIVE, b"woken")
+    wire.run(1)
+    assert other.got[INTERACTIVE][-2:] == [b"awake", b"woken"]
+    assert (while_awake, len(made)) == (0, 4)
 
 
 def test_a_lane_does_not_wait_for_the_other() -> None:
