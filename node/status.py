@@ -106,10 +106,10 @@ def _reach(node: Node, address: bytes) -> tuple[str, int, str]:
         how = "webrtc through TURN" if link.url.endswith(RELAYED) else f"direct {link.kind}"
         return how, 1, f"linked at {link.url}"
     names = [node.name_of(hop) for hop in path[:-1]]
-    return f"via {' and '.join(names)}", len(path), _why_not_directly(node, address)
+    return f"via {' and '.join(names)}", len(path), why_not_directly(node, address)
 
 
-def _why_not_directly(node: Node, address: bytes) -> str:
+def why_not_directly(node: Node, address: bytes) -> str:
     """Why packets to a node that is reached over others take no link to it."""
     links = node.meetings.links_to(address)
     if not links:
