@@ -140,6 +140,8 @@ class Node:
         self.on_network_change.append(self.discovery.network_changed)
         self.willingness = Willingness(self)
         self.admission = Admission(self._listed, self._certificates_changed)
+        self.links.ending = self.admission.ending
+        self.peers.no_path = self._no_path
         self.glow = Glow(self.peers, key.address, key.public)
 
     # --- the namespace
@@ -283,7 +285,7 @@ class Node:
         self.mesh.link_certified(link, () if link.on_trial else namespaces, now)
         self.mesh.link_admitted(link, link.admitted, now)
         if before is not None and link.admitted is None and not namespaces:
-            link.close("this node is not, or has not, a hub for the other one any more")
+            link.close(*self.admission.ending(link, before))
         return namespaces
 
     def _with_room(self, link: Link, namespaces: list[bytes]) -> list[bytes]:
@@ -380,6 +382,13 @@ class Node:
             self.timer.arm(link)
         for changed in self.on_network_change:
             changed()
+
+    def _no_path(self, address: bytes) -> str:
+        """Why no path leads to a node: to one of others, what the hubs in use for them say."""
+        nowhere = "no path leads to it from here"
+        standing = [] if self._listed(address) else self.links.standing.all
+        hubs = [each for each in standing if each.peer and self.admission.uses(address_of(each.peer)) and each.reason]
+        return "; ".join([nowhere, *(f"the hub at {each.urls[0]}: {each.reason}" for each in hubs)])
 
     def _listed(self, address: bytes) -> bool:
         """Whether a node has, or had, a certificate of a namespace that this one is in."""

@@ -105,12 +105,13 @@ class NodeProcess(core.NodeServer):
         return found[0].address, found[0].key, found[0].label
 
     def _foreigner(self, name: str) -> bytes | None:
-        """The whole address of a node of another namespace, if a hub takes packets to it."""
+        """The whole address of a node of another namespace, if there is a hub for it, or is to be one."""
         try:
             address = parse_address(name)
         except ValueError:
             return None
-        return address if self._node.mesh.hub_for(address) is not None else None
+        node = self._node
+        return address if node.admission.uses() or node.mesh.hub_for(address) is not None else None
 
     def _offered(self, address: bytes) -> list[Resource]:
         if address == self._node.address:

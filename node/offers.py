@@ -20,6 +20,7 @@ from msgspec import Meta
 from firefly.address import address_of
 from firefly.errors import Busy, GlowError, InvalidArgument, NoSuchResource
 from node.links import LinkError
+from node.links.candidates import END
 from node.links.channels import MAX_DESCRIPTION
 from node.links.link import Link
 from node.links.webrtc import OPEN_TIME, DataChannel
@@ -34,7 +35,6 @@ LIFETIME = 600.0
 """Seconds that an offer, or an answer, waits for the other device."""
 MAX_OPEN = 4
 """Offers and answers that wait at a time."""
-END = "a=end-of-candidates"
 
 
 class _Text(msgspec.Struct, array_like=True):

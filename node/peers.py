@@ -48,6 +48,8 @@ class Peers:
         self.offer: Callable[[str, Any], Awaitable[bytes]]
         self.resources_changed: Callable[[], None] = lambda: None
         self.sessions_changed: Callable[[], None] = lambda: None
+        self.no_path: Callable[[bytes], str] = lambda address: "no path leads to it from here"
+        """Why there is no path to a node."""
         self.on_signed: Callable[[Conversation, list[bytes]], None] = lambda conversation, envelopes: None
         self.sessions = Sessions(key, instance, self, ready=router.ready)
         self._open: dict[bytes, Conversation] = {}
@@ -165,7 +167,7 @@ class Peers:
             if found is None and self.router.mesh.next_hop(node, None) is None:
                 raise Unreachable(
                     "the node cannot be reached",
-                    cause="no path leads to it from here",
+                    cause=self.no_path(node),
                     hint="`glow status` shows which nodes are linked; is it switched on?",
                 )
             if found is None and not self._waiting_for_handshake(node):

@@ -22,6 +22,7 @@ from node.configuration.settings import (
     DISCOVERY,
     FILE,
     HUB_ADMITS,
+    HUB_GRANTED,
     HUB_USES,
     INVITE_LIFETIME,
     LIMIT_ADDRESS,
@@ -191,6 +192,7 @@ def _follow(
     configuration.follow(DISCOVERY, node.discovery.set)
     configuration.follow(PROCESS_START, partial(setattr, host, "start_time"))
     configuration.follow(RELAY, node.willingness.set)
+    configuration.follow(HUB_GRANTED, node.admission.set_granted)
     configuration.follow(HUB_ADMITS, node.admission.set_policy)
     configuration.follow(HUB_USES, node.admission.set_hubs)
     configuration.follow(PROGRAM_LIMIT, partial(setattr, programs, "total_tokens"))

@@ -106,7 +106,17 @@ def _reach(node: Node, address: bytes) -> tuple[str, int, str]:
         how = "webrtc through TURN" if link.url.endswith(RELAYED) else f"direct {link.kind}"
         return how, 1, f"linked at {link.url}"
     names = [node.name_of(hop) for hop in path[:-1]]
-    return f"via {' and '.join(names)}", len(path), "no link leads there directly"
+    return f"via {' and '.join(names)}", len(path), why_not_directly(node, address)
+
+
+def why_not_directly(node: Node, address: bytes) -> str:
+    """Why packets to a node that is reached over others take no link to it."""
+    links = node.meetings.links_to(address)
+    if not links:
+        return "no link leads there directly"
+    if all(link.on_trial for link in links):
+        return f"the {links[0].kind} link to it is tried out first"
+    return "the link to it costs more, or came up just now"
 
 
 def _links(node: Node) -> list[core.LinkStatus]:

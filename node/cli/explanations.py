@@ -108,8 +108,7 @@ EXPLANATIONS: dict[State, Explanation] = {
         "packets take the link itself, cost {cost}, which no other way undercuts; {alternate}", well=True
     ),
     WayState.UNLINKED: Explanation(
-        "packets go by way of {next}, {hops}, cost {cost}, the least of all ways; {alternate}; "
-        "not directly, because no address of it leads there from here",
+        "packets go by way of {next}, {hops}, cost {cost}, the least of all ways; {alternate}; {reason}",
         "glow link add tcp://HOST:PORT, at an address that `glow status {name}` shows it to listen at", well=True,
     ),
     WayState.FAILING: Explanation(
@@ -220,8 +219,10 @@ def link_finding(link: LinkStatus) -> Finding:
     return explain("link", f"{link.url} to {peer}" if peer else link.url, link_state(link), known)
 
 
-def way_finding(route: Route, direct: LinkStatus | None) -> Finding:
-    """Why packets to a node go as they do; `direct`: a link to it that is to be, but is not up."""
+def way_finding(route: Route, direct: LinkStatus | None, reason: str = "") -> Finding:
+    """Why packets to a node go as they do; `direct`: a link to it that is to be, but is not up; `reason`: why the node
+    is reached as it is.
+    """
     state = WayState.DIRECT if route.hops <= 1 else WayState.UNLINKED if direct is None else WayState.FAILING
     state = WayState.HUB if route.hub else WayState.DETOUR if route.waypoints else state
     stands_in = f"if it is lost, {route.alternate_name} stands in at once"
@@ -233,7 +234,7 @@ def way_finding(route: Route, direct: LinkStatus | None) -> Finding:
         "hub": route.hub_name,
         "waypoints": ", then to ".join(route.waypoint_names),
         "url": direct.url if direct is not None else "",
-        "reason": direct.reason or "no reason is known" if direct is not None else "",
+        "reason": (reason if direct is None else direct.reason) or "no reason is known",
     }
     return explain("way", route.name or address_text(route.destination), state, known)
 

@@ -39,7 +39,15 @@ def configure(parser: ArgumentParser) -> None:
     )
     parser.add_argument("--turn", action="append", default=[], metavar="URL", help="a TURN server: turn:HOST:3478")
     parser.add_argument("--turn-secret-file", metavar="FILE", help="holds the secret that it shares with this hub")
-    parser.add_argument("--admits", choices=["mine", "open"], help="whom it serves: glow config explain hub.admits")
+    admits = ["mine", "granted", "open"]
+    parser.add_argument("--admits", choices=admits, help="whom it serves: glow config explain hub.admits")
+    parser.add_argument(
+        "--grant",
+        action="append",
+        default=[],
+        metavar="ADDRESS",
+        help="a node that it serves with --admits granted; these take the place of those before",
+    )
 
 
 def run(arguments: Namespace) -> int:
@@ -49,7 +57,7 @@ def run(arguments: Namespace) -> int:
     if node_runs(arguments):
 
         async def work(glow: Glow) -> int:
-            status = await made(glow, specification, arguments.admits)
+            status = await made(glow, specification, policy_of(arguments))
             out.show(plain(status), lambda: f"{LABEL} is {status.state.name.lower()} on the node that runs here")
             return 0
 
@@ -60,7 +68,7 @@ def run(arguments: Namespace) -> int:
         return detach(arguments, [NAME, *node_words(arguments), *own_words(arguments)])
 
     async def begin(glow: Glow) -> None:
-        await made(glow, specification, arguments.admits)
+        await made(glow, specification, policy_of(arguments))
         announce(await glow.node.node_status(), arguments, NEXT)
 
     return run_node(arguments, begin, found=False)
@@ -98,10 +106,18 @@ def specification_of(arguments: Namespace) -> Specification:
     return Specification(LABEL, ProcessKind.BUILTIN, PROGRAM, configuration=settings, access=Role.MEMBER)
 
 
-async def made(glow: Glow, specification: Specification, admits: str | None) -> ProcessStatus:
-    """The signaling process as it is wanted, made or made anew. Raises UsageError if it does not start."""
-    if admits:
-        await glow.node.configure("hub.admits", admits)
+def policy_of(arguments: Namespace) -> dict[str, str]:
+    """What is to be set of whom the hub serves; what was not given stays as it is."""
+    policy = {"hub.granted": " ".join(arguments.grant), "hub.admits": arguments.admits}
+    return {key: text for key, text in policy.items() if text}
+
+
+async def made(glow: Glow, specification: Specification, policy: dict[str, str]) -> ProcessStatus:
+    """The signaling process as it is wanted, made or made anew. Raises UsageError if it does not start, and
+    BadConfiguration.
+    """
+    for key, text in policy.items():
+        await glow.node.configure(key, text)
     found = [status for status in await glow.node.processes() if status.label == LABEL]
     for status in found:
         await glow.node.kill(status.id)
@@ -117,6 +133,8 @@ def own_words(arguments: Namespace) -> list[str]:
     words = ["--stun", arguments.stun]
     for url in arguments.turn:
         words += ["--turn", url]
+    for address in arguments.grant:
+        words += ["--grant", address]
     for name in ("host", "turn_secret_file", "admits"):
         if value := getattr(arguments, name):
             words += [f"--{name.replace('_', '-')}", value]

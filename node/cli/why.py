@@ -92,7 +92,7 @@ async def ways(start: Node, seen: Survey, name: str) -> list[Finding]:
         if means(node, name) and node.reachable and node.address != seen.status.address:
             (route,) = await start.routes(node.address)
             waiting = (link for link in seen.status.links if link.address == node.address and link.state != "up")
-            found.append(way_finding(route, next(waiting, None)))
+            found.append(way_finding(route, next(waiting, None), node.reason))
     if not any(means(node, name) for node in seen.status.nodes):
         found += [way_finding(route, None) for route in await beyond(start, name)]
     return found

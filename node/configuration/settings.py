@@ -115,10 +115,17 @@ RELAY = Setting(
 )
 HUB_ADMITS = Setting(
     "hub.admits",
-    Choice(("mine", "open")),
+    Choice(("mine", "granted", "open")),
     "mine",
-    "for whom this node is a hub: mine, the namespaces that have invited it as a relay; open, also any node that links "
-    "to it, for packets of its own",
+    "for whom this node is a hub: mine, the namespaces that have invited it as a relay; granted, also the nodes that "
+    "hub.granted lists, for packets of their own; open, also any node that links to it, likewise",
+)
+HUB_GRANTED = Setting(
+    "hub.granted",
+    Nodes(100),
+    (),
+    "nodes outside of the namespaces that have invited this hub which it serves where hub.admits is granted; the link "
+    "of one that is taken off the list ends",
 )
 HUB_USES = Setting(
     "hub.uses",
@@ -176,6 +183,7 @@ SETTINGS: dict[str, Setting[Any]] = {
         PROGRAM_LIMIT,
         RELAY,
         HUB_ADMITS,
+        HUB_GRANTED,
         HUB_USES,
         LIMIT_ADDRESS,
         LIMIT_NAMESPACE,

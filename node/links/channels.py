@@ -8,8 +8,6 @@ import msgspec
 
 MAX_DESCRIPTION = 16 * 2**10
 """Bytes of a session description (SDP)."""
-MAX_CANDIDATES = 16
-"""Candidates of a description that are tried; the others are left out."""
 MAX_MESSAGE = 14 * 1160
 """Bytes of a message on a channel: what fills whole packets of SCTP, and is at most 16 KiB."""
 BLOCKED = "a firewall that lets no UDP through"
@@ -30,7 +28,8 @@ class Ask(msgspec.Struct, omit_defaults=True):
     """To the program, about channel `number`.
 
     offer: opens it, and wants a description for the other side. answer: takes the description of the other side, and
-    wants one. accept: takes the answer. candidate: takes one more address of the other side.
+    wants one. accept: takes the answer. candidate: takes one address of the other side, whose description has none;
+    an empty one says that there are no more (candidates.py).
     """
 
     number: int

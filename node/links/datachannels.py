@@ -23,7 +23,8 @@ from aiortc import RTCConfiguration, RTCDataChannel, RTCIceServer, RTCPeerConnec
 from aiortc.sdp import candidate_from_sdp
 
 from firefly.link import LENGTH, FrameReader
-from node.links.channels import LAST, MAX_CANDIDATES, MAX_MESSAGE, MORE, Ask, Server, Tell, to_line
+from node.links.channels import LAST, MAX_MESSAGE, MORE, Ask, Server, Tell, to_line
+from node.links.names import SUFFIX, look_up
 from node.links.nat import look
 
 READ = 64 * 2**10
@@ -45,16 +46,6 @@ def cut(frame: bytes) -> Iterator[bytes]:
         yield bytes((MORE if start + step < len(frame) else LAST,)) + frame[start : start + step]
 
 
-def bounded(description: str) -> str:
-    """A description with no more candidates than are tried."""
-    candidates, lines = 0, []
-    for line in description.splitlines(keepends=True):
-        candidates += line.startswith("a=candidate")
-        if not line.startswith("a=candidate") or candidates <= MAX_CANDIDATES:
-            lines.append(line)
-    return "".join(lines)
-
-
 class Channel:
     """One data channel, and the socket whose frames it carries. `tell` hears how it gets on."""
 
@@ -71,6 +62,9 @@ class Channel:
         self._channel: RTCDataChannel | None = None
         self._sending: asyncio.Task[None] | None = None
         self._low = asyncio.Event()
+        self._met = asyncio.Event()
+        self._adding: list[asyncio.Task[None]] = []
+        self._not_found = ""
         self._parts: list[bytes] = []
         self._partial = 0
         self._unread: deque[bytes] = deque()
@@ -93,7 +87,7 @@ class Channel:
     async def _answer(self, description: str) -> None:
         if "webrtc-datachannel" not in description:
             raise ValueError("it describes no data channel")
-        await self._connection.setRemoteDescription(RTCSessionDescription(bounded(description), "offer"))
+        await self._meet(description, "offer")
         await self._describe(await self._connection.createAnswer())
 
     async def _describe(self, description: RTCSessionDescription) -> None:
@@ -103,16 +97,38 @@ class Channel:
         self._tell("described", self._connection.localDescription.sdp)
 
     async def _accept(self, description: str) -> None:
-        await self._connection.setRemoteDescription(RTCSessionDescription(bounded(description), "answer"))
+        await self._meet(description, "answer")
 
-    async def _candidate(self, line: str) -> None:
-        candidate = candidate_from_sdp(line.removeprefix("candidate:"))
-        candidate.sdpMLineIndex = 0
-        await self._connection.addIceCandidate(candidate)
+    async def _meet(self, description: str, kind: str) -> None:
+        await self._connection.setRemoteDescription(RTCSessionDescription(description, kind))
+        self._met.set()
+
+    async def _candidate(self, candidate: str) -> None:
+        """Tries one address of the other side, once that is described; an empty one is the end of them."""
+        await self._met.wait()
+        if candidate:
+            adding = self._loop.create_task(self._add(candidate))
+            self._adding.append(adding)
+            await adding
+        else:
+            await asyncio.gather(*self._adding)  # names are still being looked up
+            await self._connection.addIceCandidate(None)
+
+    async def _add(self, candidate: str) -> None:
+        """One whose name is not found is left out: others may lead there."""
+        found = candidate_from_sdp(candidate)
+        found.sdpMLineIndex = 0
+        try:
+            if found.ip.endswith(SUFFIX):
+                found.ip = await look_up(found.ip)
+        except OSError as error:
+            self._not_found = f"; {error}"
+        else:
+            await self._connection.addIceCandidate(found)
 
     async def _changed(self) -> None:
         if self._connection.connectionState == "failed":
-            await self.end("no way between the two was found, or it was lost")
+            await self.end(f"no way between the two was found, or it was lost{self._not_found}")
 
     def _use(self, channel: RTCDataChannel) -> None:
         """The one channel of this connection."""
@@ -213,6 +229,7 @@ class Channel:
         self._tell("ended", why)
         self._sock.close()
         self._low.set()
+        self._met.set()
         if self._sending is not None:
             self._sending.cancel()
         await self._connection.close()

@@ -16,6 +16,7 @@ from firefly.durations import format_duration
 from firefly.errors import BadHandshake, GlowError
 from firefly.keys import NodeKey
 from firefly.link import BUSY, LinkHandshake
+from node.admission import UNKNOWN, Ending
 from node.limits import Idling, Limits, metered
 from node.links import LinkClosed, LinkError, load, opened
 from node.links.connection import Connection
@@ -72,6 +73,8 @@ class LinkManager:
         self.linked = trio.Event()
         """A link comes up: set once, and replaced."""
         self.initiated: set[Link] = set()
+        self.ending: Callable[[Link], Ending] = lambda link: UNKNOWN
+        """Why a neighbour that has shown no certificate is let go."""
 
     # --- listening
 
@@ -288,10 +291,7 @@ class LinkManager:
 
     def _end_uncertified(self, link: Link) -> None:
         if not link.certified and link.admitted is None:
-            link.close(
-                "the neighbour showed no certificate of a namespace that this node is in",
-                "`glow invite` here, then `glow join` there, makes it one of your devices",
-            )
+            link.close(*self.ending(link))
 
     async def end_idle(self) -> None:
         """Closes links that are up without a certificate and do nothing for as long as `limits.idle` says."""

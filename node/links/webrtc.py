@@ -19,6 +19,7 @@ import trio
 
 from node.child import Output, end, reason_of_end
 from node.links import LinkError
+from node.links.candidates import Candidates
 from node.links.channels import Ask, Server, Tell, to_line
 from node.links.connection import Connection
 
@@ -51,22 +52,32 @@ class DataChannel:
         self._ours, self._theirs = ours, theirs
         self._description = ""
         self._described, self._opened = trio.Event(), trio.Event()
+        self._candidates = Candidates(lambda candidate: program.ask(Ask(number, "candidate", candidate)))
 
     async def offer(self, servers: Sequence[Server]) -> str:
         """A description of this end, for the other one to answer."""
-        return await self._describe(Ask(self._number, "offer", servers=list(servers)))
+        self._program.ask(Ask(self._number, "offer", servers=list(servers)), self._theirs)
+        return await self._own_description()
 
     async def answer(self, offer: str, servers: Sequence[Server]) -> str:
         """The description of this end that answers the other's."""
-        return await self._describe(Ask(self._number, "answer", offer, list(servers)))
+        offer = self._candidates.split(offer)
+        self._program.ask(Ask(self._number, "answer", offer, list(servers)), self._theirs)
+        self._candidates.described()
+        return await self._own_description()
 
     def accept(self, answer: str) -> None:
         """Takes the other end's answer to the offer."""
-        self._program.ask(Ask(self._number, "accept", answer))
+        self._program.ask(Ask(self._number, "accept", self._candidates.split(answer)))
+        self._candidates.described()
 
     def add(self, candidate: str) -> None:
-        """Takes one more address of the other end: a candidate as browsers tell them one by one."""
-        self._program.ask(Ask(self._number, "candidate", candidate))
+        """Takes one more candidate of the other end, as browsers tell them one by one; an empty one says that there are
+        no more. The channel does not end with an error that this raises: it goes on without this candidate.
+        """
+        if self.reason:
+            raise LinkError("no data channel came about", cause=self.reason)
+        self._candidates.add(candidate)
 
     async def connection(self, patience: float = OPEN_TIME) -> Connection:
         """The connection, once there is one, for which the other end has `patience` seconds."""
@@ -74,8 +85,7 @@ class DataChannel:
         stream = trio.SocketStream(trio.socket.from_stdlib_socket(self._ours))
         return Connection(stream, kind, f"{kind}://{self.remote}{RELAYED * (self.how == 'relayed')}")
 
-    async def _describe(self, ask: Ask) -> str:
-        self._program.ask(ask, self._theirs)
+    async def _own_description(self) -> str:
         await self._wait(self._described, DESCRIBE_TIME, "this end's addresses were not found out in time")
         return self._description
 

@@ -1,9 +1,10 @@
 """A node's data channel that a page in a real browser opens: run by test_browser.py, in a network namespace.
 
-    python -m tests.end_to_end.browser_peer CHROMIUM FOLDER
+    python -m tests.end_to_end.browser_peer CHROMIUM FOLDER [#trickle] [names-alone]
 
 Serves the page, answers its offer, hears its hello, and has it echo frames of many sizes. Exits with 0 if all came
-back.
+back, and the page had told candidates, all of them by names of multicast DNS. With #trickle it tells them one by one,
+after an offer that holds none. With names-alone it is not told any of the node's, so that only its names lead anywhere.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Collection, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -18,11 +20,12 @@ import trio
 
 from node.links.connection import Connection
 from node.links.link import MAX_FRAME
-from node.links.webrtc import DataChannels
+from node.links.webrtc import DataChannel, DataChannels
 
 PAGE = Path(__file__).with_name("browser_echo.html")
 SIZES = (1, 2, 1000, 16_239, 16_240, 100_000, 250_000)
 LIMIT = 60.0
+TRICKLE, NAMES_ALONE = "#trickle", "names-alone"
 FLAGS = (
     "--headless",
     "--no-sandbox",
@@ -48,43 +51,82 @@ async def request(stream: trio.SocketStream) -> tuple[str, bytes]:
     return head.split()[1].decode(), body
 
 
-async def echo(channels: DataChannels, offers: trio.MemoryReceiveChannel, answers: trio.MemorySendChannel) -> None:
-    async with channels.open() as channel:
-        await answers.send(await channel.answer((await offers.receive()).decode(), []))
-        connection: Connection = await channel.connection()
-        connection.frames.limit = MAX_FRAME
-        assert await connection.receive() == b"hello from a page"
-        for size in SIZES:
-            frame = os.urandom(size)
-            await connection.send(frame)
-            assert await connection.receive() == frame, size
-            print(f"{size} bytes came back", flush=True)
-        connection.close()
+class Meeting:
+    """What the page and the node's side tell each other. `chosen` are the words of the command line."""
 
+    def __init__(self, channel: DataChannel, chosen: Collection[str]) -> None:
+        self.told: list[str] = []
+        """The page's candidates, in their order; an empty one says that there are no more."""
+        self.ended = trio.Event()
+        self._channel = channel
+        self._chosen = chosen
 
-async def main(chromium: str, folder: str) -> None:
-    offered, offers = trio.open_memory_channel[bytes](1)
-    answered, answers = trio.open_memory_channel[str](1)
-
-    async def serve(stream: trio.SocketStream) -> None:
+    async def serve(self, stream: trio.SocketStream) -> None:
         async with stream:
             path, body = await request(stream)
-            if path == "/meet":
-                await offered.send(body)
-                content = (await answers.receive()).encode()
-            else:
-                content = PAGE.read_bytes() if path == "/" else b""
+            content = (await self._content(path, body.decode())).encode()
             head = f"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: {len(content)}\r\nConnection: close"
             await stream.send_all(head.encode() + b"\r\n\r\n" + content)
 
+    async def _content(self, path: str, body: str) -> str:
+        if path == "/meet":
+            return await self._answer(body)
+        if path == "/candidate":
+            self._channel.add(body)
+            self._hear([body])
+        return PAGE.read_text() if path == "/" else ""
+
+    async def _answer(self, offer: str) -> str:
+        candidates = candidates_of(offer)
+        assert bool(candidates) is (TRICKLE not in self._chosen), offer
+        if candidates:
+            self._hear([*candidates, ""])
+        answer = await self._channel.answer(offer, [])
+        return without_candidates(answer) if NAMES_ALONE in self._chosen else answer
+
+    def _hear(self, candidates: Sequence[str]) -> None:
+        self.told += candidates
+        if "" in candidates:
+            self.ended.set()
+
+
+def candidates_of(description: str) -> list[str]:
+    return [line.removeprefix("a=") for line in description.splitlines() if line.startswith("a=candidate:")]
+
+
+def without_candidates(description: str) -> str:
+    lines = description.splitlines(keepends=True)
+    return "".join(line for line in lines if not line.startswith("a=candidate:"))
+
+
+async def echo(channel: DataChannel) -> None:
+    """Has the page send back what it gets."""
+    connection: Connection = await channel.connection()
+    connection.frames.limit = MAX_FRAME
+    assert await connection.receive() == b"hello from a page"
+    for size in SIZES:
+        frame = os.urandom(size)
+        await connection.send(frame)
+        assert await connection.receive() == frame, size
+        print(f"{size} bytes came back", flush=True)
+    connection.close()
+
+
+async def main(chromium: str, folder: str, *chosen: str) -> None:
     with trio.fail_after(LIMIT):
-        async with trio.open_nursery() as nursery:
-            (listener, *_) = await nursery.start(partial(trio.serve_tcp, serve, 0, host="127.0.0.1"))
-            url = f"http://127.0.0.1:{listener.socket.getsockname()[1]}/"
+        async with trio.open_nursery() as nursery, DataChannels(nursery).open() as channel:
+            meeting = Meeting(channel, chosen)
+            (listener, *_) = await nursery.start(partial(trio.serve_tcp, meeting.serve, 0, host="127.0.0.1"))
+            url = f"http://127.0.0.1:{listener.socket.getsockname()[1]}/{TRICKLE * (TRICKLE in chosen)}"
             command = [chromium, *FLAGS, f"--user-data-dir={folder}", "--remote-debugging-port=0", url]
             run = partial(trio.run_process, check=False, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
             nursery.start_soon(run, command)
-            await echo(DataChannels(nursery), offers, answered)
+            await echo(channel)
+            await meeting.ended.wait()
+            print(*meeting.told, sep="\n")
+            hosts = [candidate.split()[4] for candidate in meeting.told if candidate]
+            assert hosts, "the page told no candidate"
+            assert all(host.endswith(".local") for host in hosts), "the page hides no address behind a name"
             nursery.cancel_scope.cancel()
 
 

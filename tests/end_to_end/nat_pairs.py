@@ -113,8 +113,10 @@ def far_hub(net: Internet) -> tuple[Place, Wire]:
 
 
 @contextmanager
-def world(folder: Path, kinds: tuple[Nat, ...] = tuple(Nat), turn: bool = True) -> Iterator[World]:
-    """Everything runs; no device has a link but to the hub."""
+def world(
+    folder: Path, kinds: tuple[Nat, ...] = tuple(Nat), turn: bool = True, shared: bool = False
+) -> Iterator[World]:
+    """Everything runs; no device has a link but to the hub. Caller and called of a kind may share a home."""
     with internet() as net, ExitStack() as stack, environment(ENVIRONMENT):
         place, wire = far_hub(net)
         stack.callback(wire.stop)
@@ -129,8 +131,8 @@ def world(folder: Path, kinds: tuple[Nat, ...] = tuple(Nat), turn: bool = True) 
         for kind in kinds:
             for side, devices in (("a", made.callers), ("b", made.called)):
                 name = name_of(side, kind)
-                made.homes[name] = home = net.home(kind)
-                made.hosts[name] = home.device(name)
+                made.homes[name] = made.homes[name_of("a", kind)] if shared and side == "b" else net.home(kind)
+                made.hosts[name] = made.homes[name].device(name)
                 devices[kind] = Device(folder / name, place.within)
         pair(made, [*made.hosts], flags)
         for name, device in zip(sorted_names(made), made.devices, strict=True):

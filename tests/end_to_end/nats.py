@@ -13,6 +13,7 @@ inside it (no hairpin).
 
 from __future__ import annotations
 
+import json
 import os
 import socket
 from collections.abc import Callable, Iterator
@@ -105,6 +106,12 @@ BEHAVIOURS = {
     Nat.UDP_BLOCKED: {"through": f"{OUT} drop"},
 }
 """What the rules of each kind have of their own."""
+NO_MULTICAST = """
+table bridge lan {
+    counter blocked { }
+    chain through { type filter hook forward priority filter; udp dport 5353 counter name blocked drop; }
+}
+"""
 
 
 def missing() -> str:
@@ -261,6 +268,15 @@ class NatHome(Home):
 
     def readdress(self, host: Host) -> None:
         host.set_address(f"{self._lan[next(self._numbers)]}/{self._lan.prefixlen}", str(self._lan[1]))
+
+    def block_multicast(self) -> None:
+        """From now on no multicast DNS gets from one device to another, as on many a guest network."""
+        self.router.run("nft", "-f", "-", text=NO_MULTICAST)
+
+    def blocked(self) -> int:
+        """Packets of multicast DNS that were not let through."""
+        listed = json.loads(self.router.run("nft", "-j", "list", "counters", "bridge"))["nftables"]
+        return sum(entry["counter"]["packets"] for entry in listed if "counter" in entry)
 
     def forget(self) -> None:
         for what in ("set", "contacted"), ("map", "mappings"):

@@ -1,17 +1,35 @@
-"""Paired nodes on one LAN, with no hub, no internet and no address of each other, find each other and link."""
+"""Paired nodes on one LAN, with no hub, no internet and no address of each other, find each other and link.
+
+Where the LAN lets no multicast through they need a hub, which tells them of each other.
+"""
 
 from __future__ import annotations
 
 import signal
 from datetime import UTC, datetime
+from pathlib import Path
+from time import monotonic
+from urllib.parse import urlsplit
 
 import pytest
+import trio
 
+import firefly
+from firefly.client import Glow
+from firefly.interfaces.core import Node
+from tests.end_to_end import nats
+from tests.end_to_end.devices import Device
+from tests.end_to_end.nat_pairs import World, name_of, world
+from tests.end_to_end.nats import Nat
 from tests.end_to_end.network import PORT, Network
+from tests.end_to_end.test_moves import until_how
 from tests.end_to_end.test_network_changes import following
 
 PROMISE = 3.0
 """Seconds from when both are up until they are linked; twice as much is asserted, for machines that have other work."""
+
+KIND = Nat.PORT_RESTRICTED
+CALLER, CALLED = name_of("a", KIND), name_of("b", KIND)
 
 
 @pytest.fixture(autouse=True)
@@ -73,3 +91,50 @@ def test_a_link_that_ends_is_made_anew_also_to_another_address_and_another_start
     print("linked after", {what: f"{seconds:.2f} s" for what, seconds in took.items()})
     assert max(took.values()) < 2 * PROMISE
     assert "nas" in laptop.glow("ping", "nas")
+
+
+def test_where_multicast_is_blocked_devices_link_by_the_addresses_that_each_tells_over_the_hub(tmp_path: Path) -> None:
+    """At home behind one NAT; the hub is on the internet. Each is dialled at its address on the LAN."""
+    if reason := nats.missing():
+        pytest.skip(reason)
+    with world(tmp_path, (KIND,), turn=False, shared=True) as made:
+        home = made.homes[CALLER]
+        home.block_multicast()
+        for device in made.devices:
+            device.stop()
+            device.start("node", "--listen", f"tcp://0.0.0.0:{PORT}")
+        answered, linked = trio.run(meet, made)
+        print(f"\nmulticast blocked: answered over the hub in {answered:.2f} s, linked directly after {linked:.2f} s")
+        assert home.blocked()
+        assert not any("found" in device.glow("logs") for device in made.devices)
+    assert linked < 2 * PROMISE
+
+
+async def meet(made: World) -> tuple[float, float]:
+    """Seconds from the first call to its answer, and to when both are reached directly."""
+    caller, called = made.callers[KIND], made.called[KIND]
+    async with firefly.connect(caller.home) as one, firefly.connect(called.home) as other:
+        for user, owner in ((one, other), (other, one)):
+            await until_how(user, owner, "via hub")
+        before = await why(caller, CALLED)
+        assert "it is reached via hub: no link leads there directly" in before
+        begun = monotonic()
+        assert await one.at(other.address, other.address, Node).echo(b"first") == b"first"
+        answered = monotonic() - begun
+        for user, owner in ((one, other), (other, one)):
+            await until_how(user, owner, "direct tcp")
+        linked = monotonic() - begun
+        for user, owner, name in ((one, other, CALLED), (other, one, CALLER)):
+            assert await host_of(user, owner) == made.hosts[name].address
+        assert f"direct tcp: linked at tcp://{made.hosts[CALLED].address}" in await why(caller, CALLED)
+    return answered, linked
+
+
+async def why(device: Device, name: str) -> str:
+    return await trio.to_thread.run_sync(device.glow, "why", name)
+
+
+async def host_of(user: Glow, owner: Glow) -> str | None:
+    """Where the device at the other end of the link to it is."""
+    [link] = [link for link in (await user.node.node_status()).links if link.address == owner.address]
+    return urlsplit(link.url).hostname

@@ -18,7 +18,7 @@ from firefly.interfaces.core import InviteRefused, Node, PairingEventCreated, Ro
 from node.cli.output import Output
 from node.cli.status import text_of
 from tests.firefly.runtime.probe import ProbeServer
-from tests.node.family import LISTEN, joined, meet, until
+from tests.node.family import LIMIT, LISTEN, joined, meet, until
 
 
 @dataclass
@@ -227,3 +227,75 @@ async def test_a_hub_that_is_not_open_serves_no_stranger(tmp_path: Path) -> None
             await until(lambda: counters["uncertified"])
             nursery.cancel_scope.cancel()
         assert not counters["crossed"]
+
+
+async def grant(hub: node.RunningNode, *nodes: node.RunningNode) -> None:
+    await hub.node.configure("hub.granted", " ".join(format_address(each.address) for each in nodes) or "none")
+
+
+def refusal(refused: node.RunningNode) -> str:
+    """What a node that uses a hub of others is told of it."""
+    [standing] = refused._node.links.standing.all
+    return standing.reason if "ask for" in standing.reason else ""
+
+
+async def test_a_hub_that_grants_serves_those_of_others_whom_its_owner_has_listed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The others are told what to ask for, and are served as soon as they are listed."""
+    async with neighbours(tmp_path) as here:
+        monkeypatch.setattr("node.links.manager.UNCERTIFIED_TIME", 0.1)
+        await here.hub.node.configure("hub.admits", "granted")
+        async with stranger(tmp_path, here.hub, "cem") as cem, stranger(tmp_path, here.hub, "dan") as dan:
+            await grant(here.hub, cem)
+            await until(lambda: here.phone._node.mesh.hub_for(cem.address) == here.hub.address)
+            for user, owner in ((cem, here.phone), (here.phone, cem), (cem, here.hub)):
+                assert await at(user, owner).echo(b"by a grant") == b"by a grant"
+            await until(lambda: refusal(dan))
+            assert f"ask for {format_address(dan.address)} in hub.granted" in refusal(dan)
+            assert not _serves(here.hub, dan)
+            await grant(here.hub, cem, dan)
+            await until(lambda: _serves(here.hub, dan))
+            assert await at(dan, cem).echo(b"by a grant, too") == b"by a grant, too"
+
+
+def _serves(hub: node.RunningNode, other: node.RunningNode) -> bool:
+    return any(link.admitted and link.peer_address == other.address for link in hub._node.router.links)
+
+
+async def test_who_is_taken_off_the_list_loses_its_link_and_is_told_why(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At once. Who is still listed notices nothing."""
+    async with neighbours(tmp_path) as here:
+        monkeypatch.setattr("node.links.manager.UNCERTIFIED_TIME", 0.1)
+        await here.hub.node.configure("hub.admits", "granted")
+        async with stranger(tmp_path, here.hub, "cem") as cem, stranger(tmp_path, here.hub, "dan") as dan:
+            await grant(here.hub, cem, dan)
+            for other in (cem, dan):
+                await until(lambda other=other: _serves(here.hub, other))
+                assert await at(other, here.bea).echo(b"1") == b"1"
+            [kept] = [link for link in dan._node.router.links if link.admitted]
+            await grant(here.hub, dan)
+            await until(lambda: refusal(cem))
+            assert not _serves(here.hub, cem)
+            assert await at(dan, here.bea).echo(b"2") == b"2"
+            assert not kept.reason
+
+
+async def test_a_call_of_a_node_that_a_hub_refuses_says_what_its_owner_can_ask_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with neighbours(tmp_path) as here:
+        monkeypatch.setattr("node.links.manager.UNCERTIFIED_TIME", 0.1)
+        await here.hub.node.configure("hub.admits", "granted")
+        async with stranger(tmp_path, here.hub, "cem") as cem:
+            await until(lambda: refusal(cem))
+            assert (await cem.node.resolve(format_address(here.bea.address))).node == here.bea.address
+            with trio.fail_after(LIMIT):
+                while True:
+                    with pytest.raises(Unreachable) as caught:  # while the link is up for a moment it says less
+                        await at(cem, here.bea).echo(b"1")
+                    if f"ask for {format_address(cem.address)} in hub.granted" in caught.value.cause:
+                        break
+            assert cem._node.peers.no_path(cem.address) == "no path leads to it from here"

@@ -13,6 +13,7 @@ from firefly.interfaces.core import Meeting, Node, NodeSummary
 from node import meetings
 from node.cli.explanations import node_finding
 from node.meetings import BACK_OFF, TRIAL, Acquaintance, is_for_others
+from node.status import status_of
 from tests.node.family import Family, family, until
 from tests.node.links.test_webrtc import needs_address
 
@@ -54,6 +55,8 @@ async def test_devices_that_talk_over_another_one_get_a_data_channel_which_is_tr
         assert link.certified  # type: ignore[attr-defined]
         assert link.on_trial  # type: ignore[attr-defined]
         assert not _edge(here)
+        known = next(known for known in status_of(here.laptop._node).nodes if known.address == here.nas.address)
+        assert (known.how, known.reason) == ("via relay", "the webrtc link to it is tried out first")
         await until(lambda: _edge(here))
         assert trio.current_time() - link.since >= TRIAL  # type: ignore[attr-defined]
         assert (await summary(here.laptop, here.nas)).direct == ""

@@ -74,7 +74,7 @@ async def test_why_tells_the_way_and_why_not_a_direct_one(run: Run) -> None:
     way = next(finding for finding in (await run("why", "cem", "--json")).data if finding["kind"] == "way")
     assert way["state"] == "way over others"
     assert "by way of bob, 2 hops" in way["why"]
-    assert "no address of it leads there" in way["why"]
+    assert "no link leads there directly" in way["why"]
     assert "glow link add" in way["hint"]
     way = next(finding for finding in (await run("why", "bob", "--json")).data if finding["kind"] == "way")
     assert way["state"] == "direct way"

@@ -8,9 +8,12 @@ from pathlib import Path
 import pytest
 
 import node
+from firefly.address import format_address
 from firefly.interfaces.core import ProcessState
 from node.cli import signaling
 from node.cli.failures import UsageError
+
+ADDRESS, OTHER = format_address(bytes(16)), format_address(bytes(15) + b"\1")
 
 
 def parsed(*words: str) -> Namespace:
@@ -57,15 +60,22 @@ def test_wrong_flags_are_refused_with_what_helps(words: list[str]) -> None:
 
 
 def test_what_is_passed_on_to_the_background_is_parsed_as_the_same() -> None:
-    given = parsed("--stun", "4000", "--host", "h", "--turn", "turn:a", "--turn-secret-file", "s", "--admits", "open")
+    words = "--stun 4000 --host h --turn turn:a --turn-secret-file s --admits granted --grant a --grant b"
+    given = parsed(*words.split())
     assert vars(parsed(*signaling.own_words(given))) == vars(given)
 
 
 async def test_run_again_it_makes_the_process_anew_with_other_flags(tmp_path: Path) -> None:
     async with node.start(tmp_path / "hub", name="hub", listen=[]) as hub:
-        first = await signaling.made(hub, signaling.specification_of(parsed("--stun", "off")), None)
-        second = await signaling.made(hub, signaling.specification_of(parsed("--stun", "0")), "open")
+        first = await signaling.made(hub, signaling.specification_of(parsed("--stun", "off")), {})
+        again = parsed("--stun", "0", "--admits", "granted", "--grant", ADDRESS, "--grant", OTHER)
+        second = await signaling.made(hub, signaling.specification_of(again), signaling.policy_of(again))
         assert first.id != second.id
         assert second.state is ProcessState.RUNNING
         assert [each.label for each in await hub.node.processes()] == ["signaling"]
-        assert hub._node.admission._open
+        settings = {each.key: each.value for each in (await hub.node.configuration()).settings}
+        assert settings["hub.admits"] == '"granted"'
+        assert settings["hub.granted"] == f'["{ADDRESS}", "{OTHER}"]'
+        await signaling.made(hub, signaling.specification_of(parsed()), signaling.policy_of(parsed()))
+        settings = {each.key: each.value for each in (await hub.node.configuration()).settings}
+        assert settings["hub.admits"] == '"granted"'

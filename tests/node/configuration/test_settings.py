@@ -77,6 +77,8 @@ def test_every_setting_is_complete(setting: Any) -> None:
         ("hub.uses", "none", ()),
         ("hub.uses", ADDRESS, (parse_address(ADDRESS),)),
         ("hub.uses", f"{ADDRESS}, {ADDRESS}", (parse_address(ADDRESS),) * 2),
+        ("hub.granted", f"{ADDRESS} {ADDRESS}", (parse_address(ADDRESS),) * 2),
+        ("hub.admits", "granted", "granted"),
     ],
 )
 def test_what_a_person_types(key: str, text: str, value: object) -> None:
@@ -118,6 +120,8 @@ def test_what_a_person_types(key: str, text: str, value: object) -> None:
         ("hub.uses", f"{ADDRESS} " * 17),
         ("hub.uses", "[1]"),
         ("hub.uses", "true"),
+        ("hub.granted", "nas"),
+        ("hub.granted", f"{ADDRESS} " * 101),
         ("hub.admits", "everybody"),
     ],
 )

@@ -2,28 +2,32 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import socket
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections import defaultdict
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, closing
 from pathlib import Path
 
 import ifaddr
 import pytest
 import trio
+from aiortc import RTCPeerConnection, RTCSessionDescription
 
 from firefly.errors import BadHandshake, GlowError
 from firefly.keys import NodeKey
 from firefly.packet import MAX_PAYLOAD
-from node.links import LinkError, webrtc
-from node.links.channels import BLOCKED, MAX_MESSAGE, Server
-from node.links.datachannels import bounded, cut
+from node.links import LinkError, datachannels, webrtc
+from node.links.candidates import Candidates
+from node.links.channels import BLOCKED, MAX_MESSAGE, Ask, Server
+from node.links.datachannels import Channel, cut
 from node.links.link import Link
 from node.links.nat import OPEN, OTHER, SAME, SOME, verdict
 from node.links.webrtc import DataChannel, DataChannels
 from tests.node.family import until
-from tests.node.links.neighbours import Neighbour, end_of
+from tests.node.links.neighbours import WAIT, Neighbour, end_of
 
 OTHERS = [ip.ip for adapter in ifaddr.get_adapters() for ip in adapter.ips if ip.ip not in ("127.0.0.1", ("::1", 0, 0))]
 needs_address = pytest.mark.skipif(not OTHERS, reason="ICE uses no loopback address, and this machine has no other")
@@ -172,6 +176,137 @@ async def test_a_description_that_is_none_is_refused(description: str) -> None:
         nursery.cancel_scope.cancel()
 
 
+class Two:
+    """Two data channels of one program that are to meet, and each other's candidates."""
+
+    def __init__(self, one: DataChannel, other: DataChannel) -> None:
+        self.one, self.other = one, other
+
+    async def meet(self, early: bool) -> None:
+        """The one offers; both are told candidates alone, before the description or after it."""
+        offer, ones = apart(await self.one.offer([]))
+        answer, others = apart(await described(self.other, lambda: self.other.answer(offer, []), ones, early))
+
+        async def accept() -> str:
+            self.one.accept(answer)
+            return ""
+
+        await described(self.one, accept, others, early)
+
+    async def greet(self) -> None:
+        with closing(await self.one.connection()) as there, closing(await self.other.connection()) as here:
+            await there.send(b"a frame")
+            assert await here.receive() == b"a frame"
+
+
+async def described(
+    channel: DataChannel, describe: Callable[[], Awaitable[str]], candidates: list[str], early: bool
+) -> str:
+    if early:
+        tell(channel, candidates)
+    said = await describe()
+    if not early:
+        tell(channel, candidates)
+    return said
+
+
+def tell(channel: DataChannel, candidates: list[str]) -> None:
+    for candidate in candidates:
+        channel.add(candidate)
+
+
+def apart(description: str) -> tuple[str, list[str]]:
+    """A description without its candidates, and those, with the end."""
+    lines = description.splitlines(keepends=True)
+    candidates = [line.strip() for line in lines if line.startswith("a=candidate")]
+    rest = "".join(line for line in lines if not line.startswith(("a=candidate", "a=end-of-candidates")))
+    assert candidates
+    return rest, [*candidates, ""]
+
+
+@asynccontextmanager
+async def two() -> AsyncIterator[Two]:
+    async with trio.open_nursery() as nursery:
+        channels = DataChannels(nursery)
+        async with channels.open() as one, channels.open() as other:
+            yield Two(one, other)
+        nursery.cancel_scope.cancel()
+
+
+@needs_address
+@pytest.mark.parametrize("early", [True, False])
+async def test_candidates_may_be_told_one_by_one_before_the_description_and_after_it(early: bool) -> None:
+    async with two() as both:
+        await both.meet(early)
+        await both.greet()
+
+
+@needs_address
+async def test_what_is_no_candidate_and_one_after_the_last_harm_no_channel() -> None:
+    async with two() as both:
+        for junk in "candidate:nonsense", "candidate:1 1 udp 1 192.0.2.1 99999 typ host":
+            with pytest.raises(LinkError):
+                both.other.add(junk)
+        await both.meet(early=True)
+        with pytest.raises(LinkError, match="after the last one"):
+            both.other.add("candidate:1 1 udp 1 192.0.2.1 9 typ host")
+        await both.greet()
+
+
+@needs_address
+async def test_a_channel_that_has_ended_takes_no_candidate_and_says_why() -> None:
+    async with two() as both:
+        with pytest.raises(LinkError):
+            await both.other.answer("nonsense", [])
+        with pytest.raises(LinkError) as caught:
+            both.other.add("candidate:1 1 udp 1 192.0.2.1 9 typ host")
+        assert caught.value.cause == both.other.reason
+
+
+@needs_address
+def test_a_name_that_is_not_found_is_left_out_and_the_end_waits_for_names(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The addresses of the same offer lead there; if they did not, the reason would tell of the name."""
+    asyncio.run(asyncio.wait_for(meet_in_spite_of_a_name(monkeypatch), WAIT))
+
+
+async def meet_in_spite_of_a_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = asyncio.Event()
+    may_fail = asyncio.Event()
+
+    async def look_up(name: str) -> str:
+        asked.set()
+        await may_fail.wait()
+        raise OSError(f"nobody is {name}")
+
+    monkeypatch.setattr(datachannels, "look_up", look_up)
+    said: dict[str, asyncio.Queue[str]] = defaultdict(asyncio.Queue)
+    ours, theirs = socket.socketpair()
+    with closing(ours), closing(theirs):
+        theirs.setblocking(False)
+        channel = Channel(theirs, [], lambda what, text: said[what].put_nowait(text))
+        offer = RTCPeerConnection()
+        offer.createDataChannel("glow")
+        await offer.setLocalDescription(await offer.createOffer())
+        kept: list[str] = []
+        candidates = Candidates(kept.append)
+        rest = candidates.split(offer.localDescription.sdp)
+        candidates.described()
+        await channel.take(Ask(1, "answer", rest))
+        name = "1 1 udp 1 nobody.local 9 typ host"
+        tasks = [asyncio.create_task(channel.take(Ask(1, "candidate", each))) for each in (name, *kept)]
+        await asked.wait()
+        answer = await said["described"].get()
+        assert kept[-1] == ""
+        assert not tasks[-1].done()
+        may_fail.set()
+        await offer.setRemoteDescription(RTCSessionDescription(answer, "answer"))
+        await said["open"].get()
+        await asyncio.gather(*tasks)
+        assert "nobody is nobody.local" in channel._not_found
+        await offer.close()
+        await channel.end("enough")
+
+
 @needs_address
 async def test_a_server_that_answers_nothing_costs_time_only() -> None:
     """And the device is said to be behind something that lets no UDP through."""
@@ -202,12 +337,6 @@ def test_a_frame_is_cut_into_messages_that_say_whether_more_follows() -> None:
     assert b"".join(message[1:] for message in messages) == frame
     assert max(map(len, messages)) == MAX_MESSAGE <= 16 * 2**10
     assert [len(message) for message in cut(bytes(MAX_MESSAGE - 1))] == [MAX_MESSAGE]
-
-
-def test_of_a_description_sixteen_candidates_are_tried() -> None:
-    description = "v=0\r\n" + "a=candidate:1 1 udp 1 192.0.2.1 9 typ host\r\n" * 40 + "a=mid:0\r\n"
-    assert bounded(description).count("a=candidate") == 16
-    assert bounded(description).endswith("a=mid:0\r\n")
 
 
 @pytest.mark.parametrize(
