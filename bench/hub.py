@@ -2,7 +2,8 @@
 
 A hub on one core, 100 people with 20 nodes each (bench/attached.py, on another core), all linked over `ws`: how long
 until all are attached, what that takes of the hub's memory, how fast 500 messages per second go from node to node by
-its rendezvous, and how long until all are attached again after it was killed and started again.
+its rendezvous, and how long until all are attached again after it was killed and started again; the latter also with
+20 nodes of one person.
 """
 
 from __future__ import annotations
@@ -129,20 +130,20 @@ def child(role: str, place: dict[str, Any], core: int) -> Iterator[Child]:
         one.stop()
 
 
-def measure(chosen: argparse.Namespace) -> dict[str, Any]:
-    nodes = chosen.people * chosen.each
-    results: dict[str, Any] = {"people": chosen.people, "nodes": nodes}
+def measure(chosen: argparse.Namespace, people: int, each: int) -> dict[str, Any]:
+    nodes = people * each
+    results: dict[str, Any] = {"people": people, "nodes": nodes}
     with tempfile.TemporaryDirectory(prefix="glow-bench-") as folder:
         issued = time.time()
-        home = make_home(Path(folder) / "hub", chosen.people, issued)
+        home = make_home(Path(folder) / "hub", people, issued)
         place = {"home": str(home.path), "port": 0, "profile": chosen.profile}
         with child("serve", place, 0) as hub:
             place["port"] = int(hub.first["listening"][0].rpartition(":")[2])
             lights = {
                 "hub": home.key_file.read_bytes().hex(),
                 "port": place["port"],
-                "people": chosen.people,
-                "each": chosen.each,
+                "people": people,
+                "each": each,
                 "issued": issued,
             }
             with child("load", {**lights, "listening": chosen.listening}, 1) as load:
@@ -208,8 +209,9 @@ def main() -> int:
         if (chosen.serve or {}).get("profile"):
             profile.dump_stats(chosen.serve["profile"])
         return 0
-    results = measure(chosen)
+    results = measure(chosen, chosen.people, chosen.each)
     if chosen.listening and (chosen.people, chosen.each) == (100, 20):
+        results["restart_of_20"] = measure(chosen, 1, 20)["restart"]
         content = {"machine": machine(), **results}
         RESULTS.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
         print(f"written: {RESULTS.relative_to(Path.cwd())}", file=sys.stderr)
