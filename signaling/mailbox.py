@@ -14,7 +14,9 @@ from firefly.interfaces.signaling import Full, NoSuchSlot
 
 LIFETIME = 600.0
 """Seconds that a slot has at most."""
-MAX_SLOTS, MAX_PER_OPENER = 1_000, 4
+SLOTS, MAX_SLOTS = 1_000, 10_000
+"""Slots of a mailbox if nothing else is said, and at most: whoever opens one looks for the lowest that is free."""
+MAX_PER_OPENER = 4
 MAX_WAITING = 2
 """Messages in one direction that are not taken yet."""
 
@@ -37,7 +39,8 @@ class _Slot:
 class Mailbox:
     """The slots of a hub. Who calls is known by its key."""
 
-    def __init__(self) -> None:
+    def __init__(self, size: int = SLOTS) -> None:
+        self._size = size
         self._slots: dict[int, _Slot] = {}
         self._opened: Counter[bytes] = Counter()
 
@@ -46,9 +49,9 @@ class Mailbox:
         self._expire()
         if self._opened[caller] >= MAX_PER_OPENER:
             raise Full(f"you have {MAX_PER_OPENER} slots already")
-        if len(self._slots) >= MAX_SLOTS:
-            raise Full(f"all {MAX_SLOTS} slots of this hub are taken")
-        number = next(number for number in range(1, MAX_SLOTS + 1) if number not in self._slots)
+        if len(self._slots) >= self._size:
+            raise Full(f"all {self._size} slots of this hub are taken")
+        number = next(number for number in range(1, self._size + 1) if number not in self._slots)
         seconds = min(lifetime, LIFETIME) if lifetime > 0 else LIFETIME
         self._slots[number] = _Slot(caller, trio.current_time() + seconds)
         self._opened[caller] += 1

@@ -15,11 +15,11 @@ from firefly.errors import Denied, GlowError
 from firefly.interfaces.signaling import Attached, IceServer, Knock, SignalingServer
 from firefly.runtime import Caller, current_call
 from signaling import RESOURCE
-from signaling.mailbox import Mailbox
+from signaling.mailbox import MAX_SLOTS, SLOTS, Mailbox
 from signaling.rendezvous import Rendezvous
 from signaling.turn import credentials
 
-SETTINGS = ("stun", "host", "turn", "turn-secret-file", "turn-lifetime")
+SETTINGS = ("stun", "host", "turn", "turn-secret-file", "turn-lifetime", "slots")
 LIFETIME = 86400
 """Seconds that TURN credentials serve, if nothing else is set."""
 HINT = "glow signaling --help"
@@ -32,7 +32,8 @@ class BadSettings(GlowError):
 class SignalingProcess(SignalingServer):
     """Configuration, all optional: `stun`, HOST:PORT where STUN is answered, and at the port above, so that nodes can
     tell what NAT they are behind; `host`, under which others reach this hub; `turn`, URLs of a TURN server, and
-    `turn-secret-file`, with the secret that it shares; `turn-lifetime`, seconds that its credentials serve.
+    `turn-secret-file`, with the secret that it shares; `turn-lifetime`, seconds that its credentials serve; `slots`,
+    how many slots the mailbox has.
     """
 
     well_known = RESOURCE
@@ -44,7 +45,7 @@ class SignalingProcess(SignalingServer):
         if unknown:
             raise BadSettings(f"signaling does not know {unknown[0]!r}", f"it can be told {', '.join(SETTINGS)}", HINT)
         self._rendezvous = Rendezvous()
-        self._mailbox = Mailbox()
+        self._mailbox = Mailbox(_number(given, "slots", SLOTS, MAX_SLOTS))
         self._turn = given.get("turn", "").split()
         self._secret = await _secret(given.get("turn-secret-file", "")) if self._turn else b""
         self._lifetime = _number(given, "turn-lifetime", LIFETIME, 30 * 86400)

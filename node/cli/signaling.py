@@ -39,6 +39,7 @@ def configure(parser: ArgumentParser) -> None:
     )
     parser.add_argument("--turn", action="append", default=[], metavar="URL", help="a TURN server: turn:HOST:3478")
     parser.add_argument("--turn-secret-file", metavar="FILE", help="holds the secret that it shares with this hub")
+    parser.add_argument("--slots", metavar="NUMBER", help="of its mailbox, for pairing (default: 1000)")
     admits = ["mine", "granted", "open"]
     parser.add_argument("--admits", choices=admits, help="whom it serves: glow config explain hub.admits")
     parser.add_argument(
@@ -98,6 +99,8 @@ def specification_of(arguments: Namespace) -> Specification:
         settings["stun"] = f"0.0.0.0:{arguments.stun}"
     if arguments.host:
         settings["host"] = arguments.host
+    if arguments.slots:
+        settings["slots"] = arguments.slots
     if arguments.turn and not arguments.turn_secret_file:
         raise UsageError("--turn goes with --turn-secret-file", hint="the file holds coturn's static-auth-secret")
     if arguments.turn:
@@ -135,7 +138,7 @@ def own_words(arguments: Namespace) -> list[str]:
         words += ["--turn", url]
     for address in arguments.grant:
         words += ["--grant", address]
-    for name in ("host", "turn_secret_file", "admits"):
+    for name in ("host", "turn_secret_file", "slots", "admits"):
         if value := getattr(arguments, name):
             words += [f"--{name.replace('_', '-')}", value]
     return words

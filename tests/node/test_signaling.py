@@ -124,6 +124,7 @@ async def test_a_relay_without_the_process_is_no_worse_a_relay(tmp_path: Path) -
         ({"turn": "turn:x"}, "a TURN server needs the secret"),
         ({"turn": "turn:x", "turn-secret-file": "/does/not/exist"}, "cannot be read"),
         ({"turn-lifetime": "soon"}, "turn-lifetime is a number"),
+        ({"slots": "10001"}, "slots is a number from 1 to 10000"),
     ],
 )
 async def test_a_wrong_configuration_is_refused_with_what_is_wrong(

@@ -7,7 +7,7 @@ import trio
 from trio.testing import MockClock
 
 from firefly.interfaces.signaling import Full, NoSuchSlot
-from signaling.mailbox import LIFETIME, MAX_PER_OPENER, MAX_SLOTS, MAX_WAITING, Mailbox
+from signaling.mailbox import LIFETIME, MAX_PER_OPENER, MAX_WAITING, SLOTS, Mailbox
 
 OPENER, OTHER, THIRD = b"o" * 32, b"p" * 32, b"t" * 32
 
@@ -99,9 +99,18 @@ async def test_slots_and_messages_are_bounded(box: Mailbox, autojump_clock: Mock
         box.put(OTHER, slots[0], b"x")
     with pytest.raises(Full):
         box.put(OTHER, slots[0], b"x")
-    for number in range(MAX_SLOTS - MAX_PER_OPENER):
+    for number in range(SLOTS - MAX_PER_OPENER):
         box.open(number.to_bytes(32, "big"), 60.0)
     with pytest.raises(Full):
         box.open(THIRD, 60.0)
     await trio.sleep(61.0)
+    assert box.open(THIRD, 60.0) == 1
+
+
+async def test_a_mailbox_has_as_many_slots_as_it_is_told() -> None:
+    box = Mailbox(2)
+    assert [box.open(OPENER, 60.0), box.open(OTHER, 60.0)] == [1, 2]
+    with pytest.raises(Full, match="all 2 slots"):
+        box.open(THIRD, 60.0)
+    box.close(OPENER, 1)
     assert box.open(THIRD, 60.0) == 1

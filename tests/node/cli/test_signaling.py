@@ -41,12 +41,15 @@ def test_the_process_is_made_from_the_flags(tmp_path: Path) -> None:
         "turn:b",
         "--turn-secret-file",
         "s",
+        "--slots",
+        "50",
     )
     assert signaling.specification_of(parsed(*words)).configuration == {
         "stun": "0.0.0.0:4000",
         "host": "hub.example",
         "turn": "turn:a turn:b",
         "turn-secret-file": str(Path("s").absolute()),
+        "slots": "50",
     }
     assert signaling.specification_of(parsed("--stun", "off")).configuration == {}
     assert signaling.specification_of(parsed()).configuration == {"stun": "0.0.0.0:3478"}
