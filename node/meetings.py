@@ -29,6 +29,7 @@ from node.links.link import TRIED, Link
 from node.links.race import Attempt, Won, race
 from node.links.standing import reason_of
 from node.links.webrtc import OPEN_TIME, DataChannel, DataChannels, is_installed
+from node.trials import TRIAL, Trials
 
 if TYPE_CHECKING:
     from node.node import Node
@@ -46,10 +47,6 @@ BACK_OFF = 30.0, 1800.0
 """Seconds until the next attempt after one that failed, and at most, after many; each time four times as long."""
 UNRELAYED_TIME = 6.0
 """Seconds to find a way without TURN, before it is looked for with it."""
-TRIAL = 2.0
-"""Seconds that a data channel carries nothing but probes before it is preferred."""
-WARM = 60.0
-"""Seconds that an older data channel is kept beside a newer one that has passed its trial."""
 LOOPBACK = ("127.", "localhost", "::1")
 
 
@@ -86,7 +83,7 @@ class Meetings:
         self._nursery = nursery
         self._on = False
         self._known: dict[bytes, Acquaintance] = {}
-        self._trials: set[Link] = set()
+        self._trials = Trials(node, nursery)
         self._woken = trio.Event()
 
     def set(self, value: str) -> None:
@@ -328,50 +325,22 @@ class Meetings:
         finally:
             connection.close()
 
-    # --- the trial of a data channel
+    # --- what the node tells
 
     def link_up(self, link: Link) -> None:
-        """A link that is the only way is not tried out first."""
         if link.on_trial:
-            self._trials.add(link)
-            self._nursery.start_soon(self._try_out, link)
-            self.ways_changed()
+            self._trials.begin(link)
         self.wake()
 
     def ways_changed(self) -> None:
-        """Links on trial are used at once where there is no other way any more."""
-        for link in [link for link in self._trials if self._node.mesh.next_hop(link.peer_address, None) is None]:
-            self._end_trial(link)
-
-    def _end_trial(self, link: Link) -> None:
-        self._trials.discard(link)
-        if link.on_trial:
-            link.on_trial = False
-            self._node.trial_over(link)
+        self._trials.ways_changed()
 
     def link_down(self, link: Link) -> None:
-        self._trials.discard(link)
+        self._trials.link_down(link)
         known = self._known.get(link.peer_address)
         if known is not None and not link.on_trial and trio.current_time() - link.since > TRIAL:
             known.begin_anew()
         self.wake()
-
-    async def _try_out(self, link: Link) -> None:
-        """Lets the link carry packets once it has proven itself; an older one stays for a while."""
-        with trio.CancelScope() as scope:
-            self._nursery.start_soon(_cancel_with, link, scope)
-            await trio.sleep(TRIAL)
-            if link.liveness.rtt is None:
-                link.close(f"nothing came through it for {TRIAL:.0f} s")
-                return
-            self._end_trial(link)
-            await trio.sleep(WARM)
-            self._node.links.replace_older(link)
-
-
-async def _cancel_with(link: Link, scope: trio.CancelScope) -> None:
-    await link.down.wait()
-    scope.cancel()
 
 
 async def _none() -> Sequence[Server]:
