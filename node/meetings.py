@@ -2,9 +2,10 @@
 
 A node with which there is a session, and no link, is told how this one can be reached, over whatever way there is, and
 tells the same. Both then dial the addresses; where none answers, the node with the lower address offers a WebRTC data
-channel. The way over others stays: a direct link only joins it, and routing takes what is better.
+channel. The way over others stays: a direct link only joins it, and routing takes what is better. A node to which there
+is no way at all, and which is sought, is told by way of a hub where both listen (rendezvous.py).
 
-talked with ── not linked ──> trying ── linked ──> done ── the link ended ──> trying
+talked with, sought ── not linked ──> trying ── linked ──> done ── the link ended ──> trying
                                  └── nothing worked ──> waiting ── back-off over, or the network changed ──> trying
 """
 
@@ -13,7 +14,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -23,6 +23,8 @@ from firefly.address import address_of
 from firefly.errors import GlowError, InvalidArgument
 from firefly.interfaces.core import Meeting
 from firefly.interfaces.core import Node as NodeStub
+from node.acquaintances import Acquaintance
+from node.certificates import ADMIN, MEMBER
 from node.links import SHAREABLE, LinkError, scheme_of
 from node.links.channels import BLOCKED, Server
 from node.links.link import TRIED, Link
@@ -43,33 +45,15 @@ HEAD_START = 1.0
 """Seconds that the lower address has to dial before the higher one does, so that there are not two links."""
 MEET_TIME = 20.0
 """Seconds that a node has to answer, with a description of its own."""
-BACK_OFF = 30.0, 1800.0
-"""Seconds until the next attempt after one that failed, and at most, after many; each time four times as long."""
 UNRELAYED_TIME = 6.0
 """Seconds to find a way without TURN, before it is looked for with it."""
+FIND_TIME = 15.0
+"""Seconds that a call waits for a way to be found: for addresses, a data channel and TURN, one after the other."""
+SOUGHT_TIME = 60.0
+"""Seconds that a node is looked for after somebody has wanted it."""
+MAX_SOUGHT = 64
+"""Nodes that are looked for; one more, and the first is forgotten."""
 LOOPBACK = ("127.", "localhost", "::1")
-
-
-@dataclass(eq=False)
-class Acquaintance:
-    """A node that is talked with, and how it stands with the direct link to it."""
-
-    address: bytes
-    failures: int = 0
-    next_attempt: float = 0.0
-    trying: bool = False
-    tried: list[str] = field(default_factory=list)
-    stale: frozenset[Link] = frozenset()
-    """Data channels from before the network changed: another is made beside them."""
-    behind: tuple[str, str] = "", ""
-    """What this device and the other one are behind, as far as it was found out."""
-
-    def failed(self, now: float) -> None:
-        self.next_attempt = now + min(BACK_OFF[0] * 4**self.failures, BACK_OFF[1])
-        self.failures += 1
-
-    def begin_anew(self) -> None:
-        self.failures, self.next_attempt = 0, 0.0
 
 
 class Meetings:
@@ -81,14 +65,16 @@ class Meetings:
         """Asks the hubs for servers that help to find out how this node can be reached."""
         self._node = node
         self._nursery = nursery
-        self._on = False
+        self.on = False
         self._known: dict[bytes, Acquaintance] = {}
+        self._sought: dict[bytes, float] = {}
         self._trials = Trials(node, nursery)
         self._woken = trio.Event()
 
     def set(self, value: str) -> None:
         """Takes the setting `links.direct`."""
-        self._on = value == "on"
+        self.on = value == "on"
+        self._node.rendezvous.wake()
         self.wake()
 
     def wake(self) -> None:
@@ -118,14 +104,19 @@ class Meetings:
 
     def _wanted(self) -> list[Acquaintance]:
         """Nodes to which a direct link is looked for; others are forgotten."""
-        node = self._node
-        talked = [address for address in node.peers.talked_with() if self._may_link(address)] if self._on else []
-        self._known = {address: self._known.get(address) or Acquaintance(address) for address in talked}
+        now = trio.current_time()
+        self._sought = {address: until for address, until in self._sought.items() if until > now}
+        trying = [known.address for known in self._known.values() if known.trying]
+        wanted = [*self._node.peers.talked_with(), *self._sought, *trying] if self.on else trying
+        known = {address: self._known.get(address) or Acquaintance(address) for address in wanted}
+        self._known = {address: known[address] for address in known if self.may_link(address)}
         return [known for known in self._known.values() if not self._done(known)]
 
-    def _may_link(self, address: bytes) -> bool:
+    def may_link(self, address: bytes) -> bool:
+        """Whether it is that of another node, a member or administrator of the namespace by its certificate."""
         entry = self._node.directory.entry(address) if self._node.directory is not None else None
-        return entry is not None and self._node.caller_of(entry.key).role in (1, 2)
+        own = address == self._node.address
+        return entry is not None and not own and self._node.caller_of(entry.key).role in (ADMIN, MEMBER)
 
     def links_to(self, address: bytes) -> list[Link]:
         """Those to the node itself that are up."""
@@ -142,19 +133,56 @@ class Meetings:
     def outcome(self, address: bytes) -> str:
         """What came of the last attempt at a node, and when the next is made; empty if there is none to tell of."""
         known = self._known.get(address)
-        if known is None or self.linked(address):
+        return "" if known is None or self.linked(address) else known.outcome(trio.current_time())
+
+    # --- nodes to which there is no way
+
+    async def find(self, address: bytes) -> str:
+        """Looks for a node to which no path leads, until one does, for FIND_TIME at most; returns what was tried.
+
+        Where no hub is a rendezvous for the two it returns at once, and nothing.
+        """
+        if not self._node.rendezvous.hubs or not self.may_link(address):
             return ""
-        if known.trying or not known.tried:
-            return "a direct link is being looked for"
-        seconds = max(known.next_attempt - trio.current_time(), 0.0)
-        here, there = known.behind
-        behind = f"; this device is behind {here}" * bool(here) + f"; the other one is behind {there}" * bool(there)
-        return f"tried {'; '.join(known.tried)}{behind}; again in {seconds:.0f} s"
+        known = self._seek(address)
+        with trio.move_on_after(FIND_TIME):
+            while not self._has_way(address) and (known.trying or known.answered):
+                await self._woken.wait()
+        return self.outcome(address)
+
+    def woken_by(self, address: bytes) -> None:
+        """A node of the namespace wants to be met, or a hub says so: it is believed once in SOUGHT_TIME."""
+        if address not in self._sought and len(self._sought) < MAX_SOUGHT and not self.linked(address):
+            self._seek(address)
+
+    def hub_heard(self) -> None:
+        """This node listens at a hub from now on: those are met that it has lost."""
+        for address in self._lost():
+            self._seek(address)
+
+    def _lost(self) -> list[bytes]:
+        """Nodes that are talked with, to which no path leads any more."""
+        talked = self._node.peers.talked_with() if self._node.rendezvous.hubs else []
+        return [address for address in talked if not self._has_way(address) and self.may_link(address)]
+
+    def _has_way(self, address: bytes) -> bool:
+        return self._node.mesh.distance(address) is not None
+
+    def _seek(self, address: bytes) -> Acquaintance:
+        """Begins an attempt at once, if none goes on."""
+        self._sought.pop(address, None)
+        self._sought[address] = trio.current_time() + SOUGHT_TIME
+        if len(self._sought) > MAX_SOUGHT:
+            del self._sought[next(iter(self._sought))]
+        known = self._known.setdefault(address, Acquaintance(address))
+        if not known.trying and not self._done(known):
+            self._begin(known, None)
+        return known
 
     # --- an attempt
 
     def _begin(self, known: Acquaintance, urls: Sequence[str] | None) -> None:
-        known.trying = True
+        known.trying, known.answered = True, urls is not None
         self._nursery.start_soon(self._try, known, urls)
 
     async def _try(self, known: Acquaintance, urls: Sequence[str] | None) -> None:
@@ -163,6 +191,7 @@ class Meetings:
         try:
             if urls is None:
                 urls = (await self._meet(known.address, Meeting(self._urls()))).urls
+                known.answered = True
             await self._dial(known, urls)
             if not self._done(known) and self._node.address < known.address:
                 await self._pierce(known)
@@ -177,6 +206,9 @@ class Meetings:
         self.wake()
 
     async def _meet(self, address: bytes, mine: Meeting) -> Meeting:
+        if self._node.rendezvous.hubs and not self._has_way(address):
+            answer: Meeting = await self._node.rendezvous.meet(address, mine, MEET_TIME)
+            return answer
         with trio.move_on_after(MEET_TIME):
             found: Meeting = await NodeStub(self._node.peers, address, address).meet(mine)
             return found
@@ -215,7 +247,7 @@ class Meetings:
                 return True
 
             try:
-                await self._node.links.connect(url, self._key_of(known.address), made)
+                await self._node.links.connect(url, self.key_of(known.address), made)
             except GlowError as error:
                 if not over.is_set():
                     known.tried.append(f"{url}: {reason_of(error)}")
@@ -227,8 +259,8 @@ class Meetings:
             while not self._done(known):
                 await self._woken.wait()
 
-    def _key_of(self, address: bytes) -> bytes:
-        """Whose key must answer."""
+    def key_of(self, address: bytes) -> bytes:
+        """Whose key must answer. Raises LinkError."""
         directory = self._node.directory
         entry = directory.entry(address) if directory is not None else None
         if entry is None:
@@ -280,7 +312,7 @@ class Meetings:
     async def met(self, caller: bytes, meeting: Meeting) -> Meeting:
         """Answers a node of the namespace that has told how it can be reached. Raises InvalidArgument."""
         address = address_of(caller)
-        if not self._on:
+        if not self.on:
             return Meeting([], reason="direct links are off there (the setting links.direct)")
         if not meeting.description:
             known = self._known.setdefault(address, Acquaintance(address))
@@ -321,7 +353,7 @@ class Meetings:
     ) -> None:
         connection = await channel.connection(patience)
         try:
-            await self._node.links.use(connection, self._key_of(address), made, initiator=initiator)
+            await self._node.links.use(connection, self.key_of(address), made, initiator=initiator)
         finally:
             connection.close()
 
@@ -334,6 +366,10 @@ class Meetings:
 
     def ways_changed(self) -> None:
         self._trials.ways_changed()
+        for address in self._lost():
+            self.woken_by(address)
+        if self._sought:
+            self.wake()
 
     def link_down(self, link: Link) -> None:
         self._trials.link_down(link)
