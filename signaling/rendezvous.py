@@ -58,7 +58,7 @@ class Rendezvous:
         listener.told.set()
 
     async def listen(self, caller: Caller) -> AsyncIterator[Knock]:
-        """What is left for the caller, until it ends the stream or begins another, which takes the rest. Raises Busy."""
+        """What is left for the caller, until it ends the stream, or another takes its place. Raises Busy."""
         listener = self._enter(caller)
         try:
             while not listener.replaced:
