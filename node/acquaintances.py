@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+import trio
+
 from node.links.link import Link
 
 BACK_OFF = 30.0, 1800.0
@@ -23,6 +25,8 @@ class Acquaintance:
     tried: list[str] = field(default_factory=list)
     stale: frozenset[Link] = frozenset()
     """Data channels from before the network changed: another is made beside them."""
+    asking: trio.CancelScope = field(default_factory=trio.CancelScope)
+    """Around a question that goes over a path: ended when that is lost."""
     behind: tuple[str, str] = "", ""
     """What this device and the other one are behind, as far as it was found out."""
 

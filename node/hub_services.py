@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -78,3 +79,7 @@ class HubServices:
         """Where a hub is that does not know it itself: where this node has dialled it; empty if it has not."""
         urls = (link.url for link in self._node.router.links if link.peer_address == hub)
         return next((urlsplit(url).netloc.rpartition(":")[0] for url in urls if ":" in urlsplit(url).netloc), "")
+
+
+def without_turn(servers: Sequence[Server]) -> list[Server]:
+    return [server for server in servers if all(url.startswith("stun:") for url in server.urls)]

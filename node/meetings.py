@@ -13,9 +13,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from contextlib import suppress
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 import trio
 
@@ -25,7 +23,8 @@ from firefly.interfaces.core import Meeting
 from firefly.interfaces.core import Node as NodeStub
 from node.acquaintances import Acquaintance
 from node.certificates import ADMIN, MEMBER
-from node.links import SHAREABLE, LinkError, scheme_of
+from node.hub_services import without_turn
+from node.links import LinkError, is_for_others
 from node.links.channels import BLOCKED, Server
 from node.links.link import TRIED, Link
 from node.links.race import Attempt, Won, race
@@ -45,6 +44,8 @@ HEAD_START = 1.0
 """Seconds that the lower address has to dial before the higher one does, so that there are not two links."""
 MEET_TIME = 20.0
 """Seconds that a node has to answer, with a description of its own."""
+KNOCK_TIME = 5.0
+"""Seconds that a node has to answer a knock that offers no data channel: it may sleep, and hubs do not know yet."""
 UNRELAYED_TIME = 6.0
 """Seconds to find a way without TURN, before it is looked for with it."""
 FIND_TIME = 15.0
@@ -53,7 +54,6 @@ SOUGHT_TIME = 60.0
 """Seconds that a node is looked for after somebody has wanted it."""
 MAX_SOUGHT = 64
 """Nodes that are looked for; one more, and the first is forgotten."""
-LOOPBACK = ("127.", "localhost", "::1")
 
 
 class Meetings:
@@ -112,6 +112,9 @@ class Meetings:
         self._known = {address: known[address] for address in known if self.may_link(address)}
         return [known for known in self._known.values() if not self._done(known)]
 
+    def _know(self, address: bytes) -> Acquaintance:
+        return self._known.setdefault(address, Acquaintance(address))
+
     def may_link(self, address: bytes) -> bool:
         """Whether it is that of another node, a member or administrator of the namespace by its certificate."""
         entry = self._node.directory.entry(address) if self._node.directory is not None else None
@@ -146,7 +149,7 @@ class Meetings:
             return ""
         known = self._seek(address)
         with trio.move_on_after(FIND_TIME):
-            while not self._has_way(address) and (known.trying or known.answered):
+            while not self._has_way(address) and (known.trying or known.answered or self.linked(address)):
                 await self._woken.wait()
         return self.outcome(address)
 
@@ -156,14 +159,17 @@ class Meetings:
             self._seek(address)
 
     def hub_heard(self) -> None:
-        """This node listens at a hub from now on: those are met that it has lost."""
+        """This node listens at a hub from now on: whoever it has lost is met there."""
         for address in self._lost():
             self._seek(address)
 
     def _lost(self) -> list[bytes]:
-        """Nodes that are talked with, to which no path leads any more."""
+        """Nodes that are talked with, to which hubs may lead, but no path does any more; none is waited for."""
         talked = self._node.peers.talked_with() if self._node.rendezvous.hubs else []
-        return [address for address in talked if not self._has_way(address) and self.may_link(address)]
+        lost = [address for address in talked if not self._has_way(address) and self.may_link(address)]
+        for address in lost:
+            self._know(address).asking.cancel()
+        return lost
 
     def _has_way(self, address: bytes) -> bool:
         return self._node.mesh.distance(address) is not None
@@ -174,7 +180,7 @@ class Meetings:
         self._sought[address] = trio.current_time() + SOUGHT_TIME
         if len(self._sought) > MAX_SOUGHT:
             del self._sought[next(iter(self._sought))]
-        known = self._known.setdefault(address, Acquaintance(address))
+        known = self._know(address)
         if not known.trying and not self._done(known):
             self._begin(known, None)
         return known
@@ -190,7 +196,7 @@ class Meetings:
         known.tried = []
         try:
             if urls is None:
-                urls = (await self._meet(known.address, Meeting(self._urls()))).urls
+                urls = (await self._meet(known, Meeting(self._urls()))).urls
                 known.answered = True
             await self._dial(known, urls)
             if not self._done(known) and self._node.address < known.address:
@@ -205,14 +211,18 @@ class Meetings:
             known.failed(trio.current_time())
         self.wake()
 
-    async def _meet(self, address: bytes, mine: Meeting) -> Meeting:
-        if self._node.rendezvous.hubs and not self._has_way(address):
-            answer: Meeting = await self._node.rendezvous.meet(address, mine, MEET_TIME)
-            return answer
-        with trio.move_on_after(MEET_TIME):
-            found: Meeting = await NodeStub(self._node.peers, address, address).meet(mine)
-            return found
-        raise LinkError("the other node was not heard of again")
+    async def _meet(self, known: Acquaintance, mine: Meeting) -> Meeting:
+        """How the other node can be reached: it is asked over the path to it; where there is none any more, by hubs."""
+        answer: Meeting
+        if self._has_way(known.address) or not self._node.rendezvous.hubs:
+            with trio.move_on_after(MEET_TIME) as known.asking:
+                answer = await NodeStub(self._node.peers, known.address, known.address).meet(mine)
+                return answer
+            if trio.current_time() >= known.asking.deadline:
+                raise LinkError("the other node was not heard of again")
+        patience = MEET_TIME if mine.description else KNOCK_TIME
+        answer = await self._node.rendezvous.meet(known.address, mine, patience)
+        return answer
 
     def _urls(self) -> list[str]:
         """Where other devices may dial this node."""
@@ -296,7 +306,7 @@ class Meetings:
             async with self.channels.open() as channel:
                 offer = await channel.offer(servers)
                 mine = Meeting(self._urls(), offer, behind=channel.behind, unrelayed=unrelayed)
-                answer = await self._meet(known.address, mine)
+                answer = await self._meet(known, mine)
                 known.behind = channel.behind, answer.behind
                 if not answer.description:
                     raise LinkError("the other device answers no offer", cause=answer.reason)
@@ -315,7 +325,7 @@ class Meetings:
         if not self.on:
             return Meeting([], reason="direct links are off there (the setting links.direct)")
         if not meeting.description:
-            known = self._known.setdefault(address, Acquaintance(address))
+            known = self._know(address)
             if not known.trying and not self._done(known):
                 self._begin(known, meeting.urls)
             return Meeting(self._urls())
@@ -332,7 +342,7 @@ class Meetings:
     async def _answer(self, address: bytes, offer: Meeting, task_status: trio.TaskStatus[Meeting]) -> None:
         """Carries a link over a channel that the other node has offered, for as long as it lasts."""
         described = False
-        known = self._known.setdefault(address, Acquaintance(address))
+        known = self._know(address)
         try:
             async with self.channels.open() as channel:
                 servers = await self.servers()
@@ -381,15 +391,3 @@ class Meetings:
 
 async def _none() -> Sequence[Server]:
     return ()
-
-
-def without_turn(servers: Sequence[Server]) -> list[Server]:
-    return [server for server in servers if all(url.startswith("stun:") for url in server.urls)]
-
-
-def is_for_others(url: str) -> bool:
-    """Whether an address may lead another device here: of a scheme that may be told, and not of this device alone."""
-    with suppress(ValueError):
-        host = urlsplit(url).hostname or ""
-        return scheme_of(url) in SHAREABLE and not host.startswith(LOOPBACK) and bool(host)
-    return False

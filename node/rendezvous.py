@@ -50,13 +50,21 @@ MAX_REASON = 512
 
 @dataclass(eq=False)
 class _Asked:
-    """A question to a node, by way of hubs of which `left` may still bring the answer."""
+    """A question to a node, by way of hubs of which `left` may still bring the answer.
+
+    With an `offer` of a data channel only an answer to that will do; else any word of how the node can be reached.
+    """
 
     address: bytes
+    offer: bool
     left: set[bytes]
     failures: list[str] = field(default_factory=list)
     answer: Meeting | None = None
     over: trio.Event = field(default_factory=trio.Event)
+
+    def answered(self, answer: Meeting) -> None:
+        self.answer = answer
+        self.over.set()
 
     def failed(self, hub: bytes, why: str) -> None:
         self.left.discard(hub)
@@ -126,9 +134,10 @@ class Rendezvous:
     async def _listen(self, hub: bytes) -> float:
         """Takes what is left here until that ends; returns how many seconds the next pauses may have."""
         longest = LONGEST_PAUSE
-        self._listening.add(hub)
-        self._node.meetings.hub_heard()
         try:
+            await self._node.peers.reach(hub)  # so that what is asked by way of the hub comes after the call to listen
+            self._listening.add(hub)
+            self._node.meetings.hub_heard()
             async with self._at(hub).listen() as knocks:
                 async for knock in knocks:
                     self._take(knock)
@@ -172,7 +181,7 @@ class Rendezvous:
 
         Raises LinkError, which says what became of it at each hub; TooLarge.
         """
-        asked = _Asked(address, set(self.hubs))
+        asked = _Asked(address, bool(mine.description), set(self.hubs))
         if not asked.left:
             raise LinkError("no rendezvous", cause="this device listens at no hub")
         number = self._next_number()
@@ -208,8 +217,7 @@ class Rendezvous:
         if asked is None or asked.address != address_of(sender):
             self._count("knocks_unasked")
             return
-        asked.answer = answer.meeting
-        asked.over.set()
+        asked.answered(answer.meeting)
 
     async def _knock(self, hub: bytes, address: bytes, content: bytes) -> str:
         """Hands something to a node by way of a hub; returns why that is not possible, empty if it is."""
@@ -231,13 +239,19 @@ class Rendezvous:
         elif sender in self._answering or self._served >= MAX_ASKS:
             self._count("knocks_dropped")
         else:
-            self._last.pop(sender, None)
-            self._last[sender] = ask.number
-            if len(self._last) > MAX_SENDERS:
-                del self._last[next(iter(self._last))]
+            self._note(sender, ask.number)
+            for asked in self._open.values():  # who asks has no need to answer the same question as well
+                if asked.address == address_of(sender) and not asked.offer:
+                    asked.answered(ask.meeting)
             self._answering.add(sender)
             self._served += 1
             self._nursery.start_soon(self._serve, sender, ask)
+
+    def _note(self, sender: bytes, number: int) -> None:
+        self._last.pop(sender, None)
+        self._last[sender] = number
+        if len(self._last) > MAX_SENDERS:
+            del self._last[next(iter(self._last))]
 
     async def _serve(self, sender: bytes, ask: Message) -> None:
         """The sender may ask on while a hub is slow to take the answer."""

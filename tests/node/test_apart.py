@@ -16,7 +16,8 @@ from firefly.interfaces.core import Meeting
 from firefly.interfaces.signaling import Signaling
 from node import meetings, rendezvous
 from node.cli.explanations import node_finding
-from node.meetings import FIND_TIME, MAX_SOUGHT, SOUGHT_TIME, is_for_others
+from node.links import is_for_others
+from node.meetings import FIND_TIME, KNOCK_TIME, MAX_SOUGHT, SOUGHT_TIME
 from node.peers import REACH_TIME
 from signaling import RESOURCE
 from tests.node.apart import Apart, apart, at, has_way, hub_of, listening, part, two
@@ -44,7 +45,7 @@ async def test_the_first_call_goes_over_a_data_channel_made_by_knocks(tmp_path: 
         await listening(one, other)
         before = forwarded(here)
         assert not has_way(one, other)
-        with trio.fail_after(LIMIT):
+        with trio.fail_after(FIND_TIME):
             assert await at(one, other).echo(b"by a hub that only signals") == b"by a hub that only signals"
         assert (await summary(one, other)).how == "direct webrtc"
         assert links(one, other, "webrtc")
@@ -74,6 +75,49 @@ async def test_a_link_that_is_lost_is_made_anew_while_the_session_lasts(tmp_path
             await part(here.nas, here.laptop)
             assert await at(here.laptop, here.nas).echo(b"2") == b"2"
         assert here.laptop._node.peers.sessions.find(here.nas.address) is session
+
+
+@needs_address
+async def test_so_it_is_where_the_hub_stops_forwarding_though_direct_links_have_failed_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With a path it would be half a minute until the next attempt; without one it is made at once."""
+    async with apart(tmp_path) as here:
+        await listening(here.laptop, here.nas)
+        await relaying(here)
+        with monkeypatch.context() as patch:
+            patch.setattr(meetings, "is_installed", lambda: False)
+            assert await at(here.lower, here.higher).echo(b"relayed") == b"relayed"
+            await until(lambda: "again in" in here.lower._node.meetings.outcome(here.higher.address))
+        await here.hub.node.configure("relay", "never")
+        await until(lambda: links(here.lower, here.higher, "webrtc"))
+        assert await at(here.lower, here.higher).echo(b"direct") == b"direct"
+
+
+async def relaying(here: Apart) -> None:
+    """The hub forwards, too."""
+    await here.hub.node.configure("relay", "always")
+    await until(lambda: has_way(here.laptop, here.nas) and has_way(here.nas, here.laptop))
+
+
+@needs_address
+async def test_who_lost_each_other_and_the_hub_meet_when_that_is_back(tmp_path: Path) -> None:
+    """What was tried meanwhile has failed, and would be tried again half a minute later."""
+    async with two(tmp_path) as (laptop, nas):
+        async with hub_of(tmp_path, laptop, nas) as hub:
+            await listening(laptop, nas)
+            assert await at(laptop, nas).echo(b"before") == b"before"
+        await until(lambda: not laptop._node.rendezvous.hubs and not nas._node.rendezvous.hubs)
+        await part(nas, laptop)
+        session = laptop._node.peers.sessions.find(nas.address)
+        for each in (laptop, nas):
+            for known in each._node.meetings._known.values():
+                known.failed(trio.current_time())
+        async with node.start(tmp_path / "hub") as again:
+            await until(lambda: has_way(laptop, nas))
+            assert again.address == hub.address
+            assert await at(laptop, nas).echo(b"after") == b"after"
+            assert laptop._node.peers.sessions.find(nas.address) is session
 
 
 @needs_address
@@ -136,6 +180,18 @@ async def nothing(known: object) -> None:
     """In place of a data channel."""
 
 
+async def test_a_node_that_takes_no_knocks_is_waited_for_less_long(tmp_path: Path, autojump_clock: MockClock) -> None:
+    """As one that sleeps, and that the hub has not missed yet."""
+    async with quick(autojump_clock, tmp_path) as here:
+        await listening(here.laptop, here.nas)
+        here.nas._node.rendezvous._take = lambda knock: None
+        begun = trio.current_time()
+        with pytest.raises(Unreachable) as caught:
+            await at(here.laptop, here.nas).echo(b"")
+        assert KNOCK_TIME + REACH_TIME <= trio.current_time() - begun < KNOCK_TIME + REACH_TIME + 1
+        assert "no answer by way of hub within 5 s" in caught.value.cause
+
+
 async def test_without_any_hub_a_call_fails_after_a_second(tmp_path: Path, autojump_clock: MockClock) -> None:
     autojump_clock.autojump_threshold = 0.005
     async with two(tmp_path) as (laptop, nas):
@@ -183,13 +239,19 @@ async def test_what_is_sought_is_bounded_and_forgotten(tmp_path: Path, monkeypat
     async with two(tmp_path) as (laptop, _):
         inside = laptop._node.meetings
         monkeypatch.setattr(inside, "may_link", lambda address: True)
-        monkeypatch.setattr(inside, "_begin", lambda known, urls: None)
+        begun: list[bytes] = []
+        monkeypatch.setattr(inside, "_begin", lambda known, urls: begun.append(known.address))
         addresses = [number.to_bytes(16, "big") for number in range(2 * MAX_SOUGHT)]
-        for address in addresses:
+        for address in [addresses[0], *addresses]:
             inside.woken_by(address)
         assert list(inside._sought) == addresses[:MAX_SOUGHT]  # what others want pushes nobody out
-        for address in addresses:
-            inside._seek(address)
+        assert begun == addresses[:MAX_SOUGHT]  # and is done once in a while
+        for hub in ([], [b"h" * 16]):  # what this node has lost itself does so, when it listens at a hub
+            monkeypatch.setattr(type(laptop._node.rendezvous), "hubs", hub)
+            monkeypatch.setattr(laptop._node.peers, "talked_with", lambda: addresses)
+            assert list(inside._sought) == addresses[:MAX_SOUGHT]
+            inside.hub_heard()
+        assert begun[MAX_SOUGHT:] == addresses
         assert list(inside._sought) == addresses[MAX_SOUGHT:]
         now = trio.current_time()
         monkeypatch.setattr(trio, "current_time", lambda: now + SOUGHT_TIME + 1)
@@ -205,10 +267,9 @@ async def test_over_a_path_that_exists_no_hub_hears_of_a_meeting(
     monkeypatch.setattr(meetings, "is_installed", lambda: False)
     monkeypatch.setattr(rendezvous.Rendezvous, "_take", lambda self, knock: knocks.append(knock.content))
     async with apart(tmp_path) as here:
-        await here.hub.node.configure("relay", "always")
-        await until(lambda: has_way(here.laptop, here.nas) and has_way(here.nas, here.laptop))
+        await relaying(here)
         await listening(here.laptop, here.nas)
-        assert await at(here.laptop, here.nas).echo(b"relayed") == b"relayed"
-        await until(lambda: here.laptop._node.meetings.outcome(here.nas.address).startswith("tried"))
+        assert await at(here.lower, here.higher).echo(b"relayed") == b"relayed"
+        await until(lambda: here.lower._node.meetings.outcome(here.higher.address).startswith("tried"))
         assert (await at(here.laptop, here.nas).meet(Meeting([]))).reason == ""
         assert not knocks

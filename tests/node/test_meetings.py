@@ -13,7 +13,7 @@ from firefly.interfaces.core import Meeting, Node, NodeSummary
 from node import meetings
 from node.acquaintances import BACK_OFF, Acquaintance
 from node.cli.explanations import node_finding
-from node.meetings import is_for_others
+from node.links import is_for_others
 from node.trials import TRIAL
 from tests.node.family import Family, family, until
 from tests.node.links.test_webrtc import needs_address

@@ -88,6 +88,7 @@ class Side(Rendezvous):
             namespace=b"o" * 32,
             meetings=self.meetings,
             router=SimpleNamespace(counters=self.counters),
+            peers=SimpleNamespace(reach=reached),
             hub_services=SimpleNamespace(hubs=lambda: self.reachable),
             mesh=SimpleNamespace(
                 sequence=lambda namespace: 1000, distance=lambda hub: 1 if hub in self.reachable else None
@@ -102,6 +103,10 @@ class Side(Rendezvous):
 
     async def ask(self, other: NodeKey, patience: float = PATIENCE) -> Meeting:
         return await self.meet(other.address, QUESTION, patience)
+
+
+async def reached(hub: bytes) -> None:
+    """There is a session with every hub."""
 
 
 class FakeMeetings:
@@ -255,6 +260,29 @@ async def test_numbers_rise_and_begin_above_those_of_earlier_runs(world: World, 
     assert seen == [1000, 1000, 1001, 1001, 5000, 5000]
 
 
+async def test_who_asks_has_answered(world: World, autojump_clock: MockClock) -> None:
+    """Its answer may have been lost. With an offer of a data channel only an answer to that will do."""
+    world.first.carry = world.second.carry = lose
+    found: list[Meeting] = []
+
+    async def ask(mine: Meeting) -> None:
+        found.append(await world.ann.meet(BEA.address, mine, PATIENCE))
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(ask, Meeting([], "v=0"))
+        nursery.start_soon(ask, QUESTION)
+        await wait_all_tasks_blocked()
+        world.first.boxes[ANN.address].send_nowait(knock(CEM, ASK, 1))
+        await trio.sleep(1)
+        assert not found
+        world.first.boxes[ANN.address].send_nowait(knock(BEA, ASK, 1))
+        await trio.sleep(1)
+        assert found == [Meeting(["tcp://192.0.2.66:1"])]
+        [offered] = world.ann._open
+        world.first.boxes[ANN.address].send_nowait(knock(BEA, ANSWER, offered))
+    assert len(found) == 2
+
+
 # --- what hubs and others make up
 
 
@@ -347,6 +375,21 @@ async def test_each_asks_once_at_a_time_and_all_together_a_few(
     assert len(world.ann.meetings.asked) == MAX_ASKS + 1
 
 
+async def test_who_asks_again_before_the_answer_is_made_is_not_heard(world: World, autojump_clock: MockClock) -> None:
+    go = trio.Event()
+
+    async def slowly() -> Meeting:
+        await go.wait()
+        return ANSWERED
+
+    world.ann.meetings.answer = slowly
+    for number in (1, 2):
+        world.first.boxes[ANN.address].send_nowait(knock(BEA, ASK, number))
+    await trio.sleep(1)
+    assert world.ann.meetings.asked == [BEA.public]
+    assert world.ann.counters == {"knocks_dropped": 1}
+
+
 async def test_a_flood_is_looked_at_slowly(world: World, autojump_clock: MockClock) -> None:
     for _ in range(1000):
         world.first.boxes[ANN.address].send_nowait(Knock(BEA.public, b"made up"))
@@ -434,6 +477,22 @@ async def test_a_moment_without_a_path_ends_no_stream(world: World, autojump_clo
         assert world.ann.hubs == reachable
     assert len(world.first.asked) == count
     assert await world.ann.ask(BEA) == ANSWERED
+
+
+async def test_a_stream_that_ends_while_its_hub_is_away_is_begun_when_it_is_back(
+    world: World, autojump_clock: MockClock
+) -> None:
+    """Without a pause: that is for hubs that can be reached."""
+    world.ann.reachable[:] = [SECOND]
+    world.ann.wake()
+    await wait_all_tasks_blocked()
+    world.first.stop()
+    await wait_all_tasks_blocked()
+    assert list(world.ann._tasks) == [SECOND]
+    world.ann.reachable[:] = [FIRST, SECOND]
+    world.ann.wake()
+    await wait_all_tasks_blocked()
+    assert world.ann.hubs == [FIRST, SECOND]
 
 
 async def test_who_is_off_or_no_member_listens_nowhere(world: World, autojump_clock: MockClock) -> None:
