@@ -253,6 +253,7 @@ async def test_what_is_sought_is_bounded_and_forgotten(tmp_path: Path, monkeypat
             inside.hub_heard()
         assert begun[MAX_SOUGHT:] == addresses
         assert list(inside._sought) == addresses[MAX_SOUGHT:]
+        monkeypatch.setattr(laptop._node.peers, "talked_with", list)
         now = trio.current_time()
         monkeypatch.setattr(trio, "current_time", lambda: now + SOUGHT_TIME + 1)
         assert addresses[0] not in [known.address for known in inside._wanted()]
