@@ -25,8 +25,8 @@ WOULD_BLOCK = (BlockingIOError, InterruptedError)
 
 
 class _Buffer(threading.local):
-    """Where the sockets of a thread are read into, unless much is expected: a new buffer for each read would leave holes
-    in the heap, and takes a third longer (60 kB: 10.5 against 7.7 µs).
+    """Where the sockets of a thread are read into, unless much is expected: a new buffer for each read would leave
+    holes in the heap, and takes a third longer (60 kB: 10.5 against 7.7 µs).
     """
 
     def __init__(self) -> None:

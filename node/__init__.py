@@ -8,7 +8,8 @@ links/         one file per transport                    peers         its conve
 attachment, bridge                                       programs of this device
 host, node_process                                       its processes, and itself as one
 configuration/ what it is set to, and the history of that
-meetings, offers, hub_services, discovery                links that nobody asked for: direct ones, and on the LAN
+meetings, acquaintances, trials, offers, discovery       links that nobody asked for: direct ones, and on the LAN
+hub_services, rendezvous, knocks                         what it asks of hubs, and how it meets others there
 network, limits, admission, accounts, ways, willingness  what changes around it, and what it grants others
 logs, metrics                                            what it and they said, what it counts
 cli/           one file per command

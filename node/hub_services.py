@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("node")
 MAX_HUBS = 4
-"""Hubs that are asked."""
+"""Hubs that are asked, and listened at."""
 ASK_TIME = 3.0
 """Seconds that all of them have to answer."""
 KEPT = 300.0
@@ -46,7 +47,7 @@ class HubServices:
         self._until = trio.current_time() + KEPT
         with trio.move_on_after(ASK_TIME):
             async with trio.open_nursery() as nursery:
-                for hub in self._hubs():
+                for hub in self.hubs():
                     nursery.start_soon(self._ask, hub)
         if not self._servers:
             self._until = 0.0
@@ -55,9 +56,10 @@ class HubServices:
         """The network has changed, or a hub has come: they are asked anew."""
         self._until = 0.0
 
-    def _hubs(self) -> list[bytes]:
+    def hubs(self) -> list[bytes]:
+        """Those of the node's namespace that can be reached: the lowest addresses, so that all choose the same."""
         node = self._node
-        hubs = node.book.hubs(node.namespace) if node.namespace is not None else []
+        hubs = sorted(node.book.hubs(node.namespace)) if node.namespace is not None else []
         return [hub for hub in hubs if node.mesh.next_hop(hub, None) is not None][:MAX_HUBS]
 
     async def _ask(self, hub: bytes) -> None:
@@ -77,3 +79,7 @@ class HubServices:
         """Where a hub is that does not know it itself: where this node has dialled it; empty if it has not."""
         urls = (link.url for link in self._node.router.links if link.peer_address == hub)
         return next((urlsplit(url).netloc.rpartition(":")[0] for url in urls if ":" in urlsplit(url).netloc), "")
+
+
+def without_turn(servers: Sequence[Server]) -> list[Server]:
+    return [server for server in servers if all(url.startswith("stun:") for url in server.urls)]

@@ -2,9 +2,10 @@
 
 A node with which there is a session, and no link, is told how this one can be reached, over whatever way there is, and
 tells the same. Both then dial the addresses; where none answers, the node with the lower address offers a WebRTC data
-channel. The way over others stays: a direct link only joins it, and routing takes what is better.
+channel. The way over others stays: a direct link only joins it, and routing takes what is better. A node to which there
+is no way at all, and which is sought, is told by way of a hub where both listen (rendezvous.py).
 
-talked with ── not linked ──> trying ── linked ──> done ── the link ended ──> trying
+talked with, sought ── not linked ──> trying ── linked ──> done ── the link ended ──> trying
                                  └── nothing worked ──> waiting ── back-off over, or the network changed ──> trying
 """
 
@@ -12,10 +13,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from contextlib import suppress
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 import trio
 
@@ -23,12 +21,16 @@ from firefly.address import address_of
 from firefly.errors import GlowError, InvalidArgument
 from firefly.interfaces.core import Meeting
 from firefly.interfaces.core import Node as NodeStub
-from node.links import SHAREABLE, LinkError, scheme_of
+from node.acquaintances import Acquaintance
+from node.certificates import ADMIN, MEMBER
+from node.hub_services import without_turn
+from node.links import LinkError, is_for_others
 from node.links.channels import BLOCKED, Server
 from node.links.link import TRIED, Link
 from node.links.race import Attempt, Won, race
 from node.links.standing import reason_of
 from node.links.webrtc import OPEN_TIME, DataChannel, DataChannels, is_installed
+from node.trials import TRIAL, Trials
 
 if TYPE_CHECKING:
     from node.node import Node
@@ -42,37 +44,16 @@ HEAD_START = 1.0
 """Seconds that the lower address has to dial before the higher one does, so that there are not two links."""
 MEET_TIME = 20.0
 """Seconds that a node has to answer, with a description of its own."""
-BACK_OFF = 30.0, 1800.0
-"""Seconds until the next attempt after one that failed, and at most, after many; each time four times as long."""
+KNOCK_TIME = 5.0
+"""Seconds that a node has to answer a knock that offers no data channel: it may sleep, and hubs do not know yet."""
 UNRELAYED_TIME = 6.0
 """Seconds to find a way without TURN, before it is looked for with it."""
-TRIAL = 2.0
-"""Seconds that a data channel carries nothing but probes before it is preferred."""
-WARM = 60.0
-"""Seconds that an older data channel is kept beside a newer one that has passed its trial."""
-LOOPBACK = ("127.", "localhost", "::1")
-
-
-@dataclass(eq=False)
-class Acquaintance:
-    """A node that is talked with, and how it stands with the direct link to it."""
-
-    address: bytes
-    failures: int = 0
-    next_attempt: float = 0.0
-    trying: bool = False
-    tried: list[str] = field(default_factory=list)
-    stale: frozenset[Link] = frozenset()
-    """Data channels from before the network changed: another is made beside them."""
-    behind: tuple[str, str] = "", ""
-    """What this device and the other one are behind, as far as it was found out."""
-
-    def failed(self, now: float) -> None:
-        self.next_attempt = now + min(BACK_OFF[0] * 4**self.failures, BACK_OFF[1])
-        self.failures += 1
-
-    def begin_anew(self) -> None:
-        self.failures, self.next_attempt = 0, 0.0
+FIND_TIME = 15.0
+"""Seconds that a call waits for a way to be found: for addresses, a data channel and TURN, one after the other."""
+SOUGHT_TIME = 60.0
+"""Seconds that a node is looked for after somebody has wanted it."""
+MAX_SOUGHT = 64
+"""Nodes that are looked for; one more, and the first is forgotten."""
 
 
 class Meetings:
@@ -84,14 +65,16 @@ class Meetings:
         """Asks the hubs for servers that help to find out how this node can be reached."""
         self._node = node
         self._nursery = nursery
-        self._on = False
+        self.on = False
         self._known: dict[bytes, Acquaintance] = {}
-        self._trials: set[Link] = set()
+        self._sought: dict[bytes, float] = {}
+        self._trials = Trials(node, nursery)
         self._woken = trio.Event()
 
     def set(self, value: str) -> None:
         """Takes the setting `links.direct`."""
-        self._on = value == "on"
+        self.on = value == "on"
+        self._node.rendezvous.wake()
         self.wake()
 
     def wake(self) -> None:
@@ -121,14 +104,22 @@ class Meetings:
 
     def _wanted(self) -> list[Acquaintance]:
         """Nodes to which a direct link is looked for; others are forgotten."""
-        node = self._node
-        talked = [address for address in node.peers.talked_with() if self._may_link(address)] if self._on else []
-        self._known = {address: self._known.get(address) or Acquaintance(address) for address in talked}
+        now = trio.current_time()
+        self._sought = {address: until for address, until in self._sought.items() if until > now}
+        trying = [known.address for known in self._known.values() if known.trying]
+        wanted = [*self._node.peers.talked_with(), *self._sought, *trying] if self.on else trying
+        known = {address: self._known.get(address) or Acquaintance(address) for address in wanted}
+        self._known = {address: known[address] for address in known if self.may_link(address)}
         return [known for known in self._known.values() if not self._done(known)]
 
-    def _may_link(self, address: bytes) -> bool:
+    def _know(self, address: bytes) -> Acquaintance:
+        return self._known.setdefault(address, Acquaintance(address))
+
+    def may_link(self, address: bytes) -> bool:
+        """Whether it is that of another node, a member or administrator of the namespace by its certificate."""
         entry = self._node.directory.entry(address) if self._node.directory is not None else None
-        return entry is not None and self._node.caller_of(entry.key).role in (1, 2)
+        own = address == self._node.address
+        return entry is not None and not own and self._node.caller_of(entry.key).role in (ADMIN, MEMBER)
 
     def links_to(self, address: bytes) -> list[Link]:
         """Those to the node itself that are up."""
@@ -145,19 +136,59 @@ class Meetings:
     def outcome(self, address: bytes) -> str:
         """What came of the last attempt at a node, and when the next is made; empty if there is none to tell of."""
         known = self._known.get(address)
-        if known is None or self.linked(address):
+        return "" if known is None or self.linked(address) else known.outcome(trio.current_time())
+
+    # --- nodes to which there is no way
+
+    async def find(self, address: bytes) -> str:
+        """Looks for a node to which no path leads, until one does, for FIND_TIME at most; returns what was tried.
+
+        Where no hub is a rendezvous for the two it returns at once, and nothing.
+        """
+        if not self._node.rendezvous.hubs or not self.may_link(address):
             return ""
-        if known.trying or not known.tried:
-            return "a direct link is being looked for"
-        seconds = max(known.next_attempt - trio.current_time(), 0.0)
-        here, there = known.behind
-        behind = f"; this device is behind {here}" * bool(here) + f"; the other one is behind {there}" * bool(there)
-        return f"tried {'; '.join(known.tried)}{behind}; again in {seconds:.0f} s"
+        known = self._seek(address)
+        with trio.move_on_after(FIND_TIME):
+            while not self._has_way(address) and (known.trying or known.answered or self.linked(address)):
+                await self._woken.wait()
+        return self.outcome(address)
+
+    def woken_by(self, address: bytes) -> None:
+        """A node of the namespace wants to be met, or a hub says so: it is believed once in SOUGHT_TIME."""
+        if address not in self._sought and len(self._sought) < MAX_SOUGHT and not self.linked(address):
+            self._seek(address)
+
+    def hub_heard(self) -> None:
+        """This node listens at a hub from now on: whoever it has lost is met there."""
+        for address in self._lost():
+            self._seek(address)
+
+    def _lost(self) -> list[bytes]:
+        """Nodes that are talked with, to which hubs may lead, but no path does any more; none is waited for."""
+        talked = self._node.peers.talked_with() if self._node.rendezvous.hubs else []
+        lost = [address for address in talked if not self._has_way(address) and self.may_link(address)]
+        for address in lost:
+            self._know(address).asking.cancel()
+        return lost
+
+    def _has_way(self, address: bytes) -> bool:
+        return self._node.mesh.distance(address) is not None
+
+    def _seek(self, address: bytes) -> Acquaintance:
+        """Begins an attempt at once, if none goes on."""
+        self._sought.pop(address, None)
+        self._sought[address] = trio.current_time() + SOUGHT_TIME
+        if len(self._sought) > MAX_SOUGHT:
+            del self._sought[next(iter(self._sought))]
+        known = self._know(address)
+        if not known.trying and not self._done(known):
+            self._begin(known, None)
+        return known
 
     # --- an attempt
 
     def _begin(self, known: Acquaintance, urls: Sequence[str] | None) -> None:
-        known.trying = True
+        known.trying, known.answered = True, urls is not None
         self._nursery.start_soon(self._try, known, urls)
 
     async def _try(self, known: Acquaintance, urls: Sequence[str] | None) -> None:
@@ -165,7 +196,8 @@ class Meetings:
         known.tried = []
         try:
             if urls is None:
-                urls = (await self._meet(known.address, Meeting(self._urls()))).urls
+                urls = (await self._meet(known, Meeting(self._urls()))).urls
+                known.answered = True
             await self._dial(known, urls)
             if not self._done(known) and self._node.address < known.address:
                 await self._pierce(known)
@@ -179,11 +211,18 @@ class Meetings:
             known.failed(trio.current_time())
         self.wake()
 
-    async def _meet(self, address: bytes, mine: Meeting) -> Meeting:
-        with trio.move_on_after(MEET_TIME):
-            found: Meeting = await NodeStub(self._node.peers, address, address).meet(mine)
-            return found
-        raise LinkError("the other node was not heard of again")
+    async def _meet(self, known: Acquaintance, mine: Meeting) -> Meeting:
+        """How the other node can be reached: it is asked over the path to it; where there is none any more, by hubs."""
+        answer: Meeting
+        if self._has_way(known.address) or not self._node.rendezvous.hubs:
+            with trio.move_on_after(MEET_TIME) as known.asking:
+                answer = await NodeStub(self._node.peers, known.address, known.address).meet(mine)
+                return answer
+            if trio.current_time() >= known.asking.deadline:
+                raise LinkError("the other node was not heard of again")
+        patience = MEET_TIME if mine.description else KNOCK_TIME
+        answer = await self._node.rendezvous.meet(known.address, mine, patience)
+        return answer
 
     def _urls(self) -> list[str]:
         """Where other devices may dial this node."""
@@ -218,7 +257,7 @@ class Meetings:
                 return True
 
             try:
-                await self._node.links.connect(url, self._key_of(known.address), made)
+                await self._node.links.connect(url, self.key_of(known.address), made)
             except GlowError as error:
                 if not over.is_set():
                     known.tried.append(f"{url}: {reason_of(error)}")
@@ -230,8 +269,8 @@ class Meetings:
             while not self._done(known):
                 await self._woken.wait()
 
-    def _key_of(self, address: bytes) -> bytes:
-        """Whose key must answer."""
+    def key_of(self, address: bytes) -> bytes:
+        """Whose key must answer. Raises LinkError."""
         directory = self._node.directory
         entry = directory.entry(address) if directory is not None else None
         if entry is None:
@@ -267,7 +306,7 @@ class Meetings:
             async with self.channels.open() as channel:
                 offer = await channel.offer(servers)
                 mine = Meeting(self._urls(), offer, behind=channel.behind, unrelayed=unrelayed)
-                answer = await self._meet(known.address, mine)
+                answer = await self._meet(known, mine)
                 known.behind = channel.behind, answer.behind
                 if not answer.description:
                     raise LinkError("the other device answers no offer", cause=answer.reason)
@@ -283,10 +322,10 @@ class Meetings:
     async def met(self, caller: bytes, meeting: Meeting) -> Meeting:
         """Answers a node of the namespace that has told how it can be reached. Raises InvalidArgument."""
         address = address_of(caller)
-        if not self._on:
+        if not self.on:
             return Meeting([], reason="direct links are off there (the setting links.direct)")
         if not meeting.description:
-            known = self._known.setdefault(address, Acquaintance(address))
+            known = self._know(address)
             if not known.trying and not self._done(known):
                 self._begin(known, meeting.urls)
             return Meeting(self._urls())
@@ -303,7 +342,7 @@ class Meetings:
     async def _answer(self, address: bytes, offer: Meeting, task_status: trio.TaskStatus[Meeting]) -> None:
         """Carries a link over a channel that the other node has offered, for as long as it lasts."""
         described = False
-        known = self._known.setdefault(address, Acquaintance(address))
+        known = self._know(address)
         try:
             async with self.channels.open() as channel:
                 servers = await self.servers()
@@ -324,67 +363,31 @@ class Meetings:
     ) -> None:
         connection = await channel.connection(patience)
         try:
-            await self._node.links.use(connection, self._key_of(address), made, initiator=initiator)
+            await self._node.links.use(connection, self.key_of(address), made, initiator=initiator)
         finally:
             connection.close()
 
-    # --- the trial of a data channel
+    # --- what the node tells
 
     def link_up(self, link: Link) -> None:
-        """A link that is the only way is not tried out first."""
         if link.on_trial:
-            self._trials.add(link)
-            self._nursery.start_soon(self._try_out, link)
-            self.ways_changed()
+            self._trials.begin(link)
         self.wake()
 
     def ways_changed(self) -> None:
-        """Links on trial are used at once where there is no other way any more."""
-        for link in [link for link in self._trials if self._node.mesh.next_hop(link.peer_address, None) is None]:
-            self._end_trial(link)
-
-    def _end_trial(self, link: Link) -> None:
-        self._trials.discard(link)
-        if link.on_trial:
-            link.on_trial = False
-            self._node.trial_over(link)
+        self._trials.ways_changed()
+        for address in self._lost():
+            self.woken_by(address)
+        if self._sought:
+            self.wake()
 
     def link_down(self, link: Link) -> None:
-        self._trials.discard(link)
+        self._trials.link_down(link)
         known = self._known.get(link.peer_address)
         if known is not None and not link.on_trial and trio.current_time() - link.since > TRIAL:
             known.begin_anew()
         self.wake()
 
-    async def _try_out(self, link: Link) -> None:
-        """Lets the link carry packets once it has proven itself; an older one stays for a while."""
-        with trio.CancelScope() as scope:
-            self._nursery.start_soon(_cancel_with, link, scope)
-            await trio.sleep(TRIAL)
-            if link.liveness.rtt is None:
-                link.close(f"nothing came through it for {TRIAL:.0f} s")
-                return
-            self._end_trial(link)
-            await trio.sleep(WARM)
-            self._node.links.replace_older(link)
-
-
-async def _cancel_with(link: Link, scope: trio.CancelScope) -> None:
-    await link.down.wait()
-    scope.cancel()
-
 
 async def _none() -> Sequence[Server]:
     return ()
-
-
-def without_turn(servers: Sequence[Server]) -> list[Server]:
-    return [server for server in servers if all(url.startswith("stun:") for url in server.urls)]
-
-
-def is_for_others(url: str) -> bool:
-    """Whether an address may lead another device here: of a scheme that may be told, and not of this device alone."""
-    with suppress(ValueError):
-        host = urlsplit(url).hostname or ""
-        return scheme_of(url) in SHAREABLE and not host.startswith(LOOPBACK) and bool(host)
-    return False

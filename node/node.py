@@ -38,6 +38,7 @@ from node.logs import NODE, Log
 from node.meetings import Meetings
 from node.offers import Offers
 from node.peers import Peers
+from node.rendezvous import Rendezvous
 from node.router import Router
 from node.routing import Admitted, Mesh, MeshEvents, Refusal, Relay, TopologyFlow
 from node.store import Store
@@ -131,11 +132,14 @@ class Node:
         nursery.start_soon(self.ways.run)
         self.meetings = Meetings(self, nursery)
         self.hub_services = HubServices(self)
+        self.rendezvous = Rendezvous(self, nursery)
         self.offers = Offers(self, nursery)
         self.meetings.servers = self.hub_services.servers
         self.peers.sessions_changed = self.meetings.wake
+        self.peers.find = self.meetings.find
         self.on_network_change.append(self.meetings.network_changed)
         nursery.start_soon(self.meetings.run)
+        nursery.start_soon(self.rendezvous.run)
         self.discovery = Discovery(self, nursery)
         self.on_network_change.append(self.discovery.network_changed)
         self.willingness = Willingness(self)
@@ -419,6 +423,7 @@ class Node:
         self.router.routes_changed()
         self.peers.sessions.routes_changed(self.mesh.next_hop, trio.current_time())
         self.meetings.ways_changed()
+        self.rendezvous.wake()
         self.router.flush()
 
     def _known_nodes(self) -> list[bytes]:

@@ -50,6 +50,8 @@ class Peers:
         self.sessions_changed: Callable[[], None] = lambda: None
         self.no_path: Callable[[bytes], str] = lambda address: "no path leads to it from here"
         """Why there is no path to a node."""
+        self.find: Callable[[bytes], Awaitable[str]] = _nothing
+        """Looks for a way to a node to which there is none; returns what was tried, nothing if nothing could be."""
         self.on_signed: Callable[[Conversation, list[bytes]], None] = lambda conversation, envelopes: None
         self.sessions = Sessions(key, instance, self, ready=router.ready)
         self._open: dict[bytes, Conversation] = {}
@@ -155,24 +157,35 @@ class Peers:
         return self._open.get(node)
 
     async def reach(self, node: bytes) -> Conversation:
-        """The conversation with `node`, once its session is open. Raises Unreachable after 1 s without a route."""
+        """The conversation with `node`, once its session is open.
+
+        Raises Unreachable without a route: after 1 s, or, where one can be looked for, after that came to nothing.
+        """
         found = self.peer(node)
         while found is None:
-            event = self._waiting.setdefault(node, trio.Event())
-            self.sessions.session(node, trio.current_time())
-            self.router.flush()
-            with trio.move_on_after(REACH_TIME):
-                await event.wait()
-            found = self.peer(node)
-            if found is None and self.router.mesh.next_hop(node, None) is None:
+            tried = "" if self._has_route(node) else await self.find(node)
+            found = self.peer(node) or await self._open_session(node)
+            if found is None and not self._has_route(node):
                 raise Unreachable(
                     "the node cannot be reached",
-                    cause=self.no_path(node),
+                    cause=f"{self.no_path(node)}{tried and f'; {tried}'}",
                     hint="`glow status` shows which nodes are linked; is it switched on?",
                 )
             if found is None and not self._waiting_for_handshake(node):
                 raise Unreachable("the node does not answer", hint="`glow status` shows how it is linked")
         return found
+
+    async def _open_session(self, node: bytes) -> Conversation | None:
+        """Begins a handshake, and waits for a while until one has opened a session."""
+        event = self._waiting.setdefault(node, trio.Event())
+        self.sessions.session(node, trio.current_time())
+        self.router.flush()
+        with trio.move_on_after(REACH_TIME):
+            await event.wait()
+        return self.peer(node)
+
+    def _has_route(self, node: bytes) -> bool:
+        return self.router.mesh.next_hop(node, None) is not None
 
     def _waiting_for_handshake(self, node: bytes) -> bool:
         return self.sessions.find(node) is not None
@@ -192,3 +205,7 @@ class Peers:
             session.close("the node is stopping", trio.current_time())
         self._loopback.close()
         self.router.flush(True)
+
+
+async def _nothing(node: bytes) -> str:
+    return ""

@@ -57,14 +57,15 @@ class Rendezvous:
         listener.told.set()
 
     async def listen(self, caller: Caller) -> AsyncIterator[Knock]:
-        """What is left for the caller, until it ends the stream or begins another. Raises Busy."""
+        """What is left for the caller, until it ends the stream, or another takes its place. Raises Busy."""
         listener = self._enter(caller)
         try:
             while not listener.replaced:
-                while listener.waiting:
+                if listener.waiting:
                     yield listener.waiting.pop(0)
-                listener.told = trio.Event()
-                await listener.told.wait()
+                else:
+                    listener.told = trio.Event()
+                    await listener.told.wait()
         finally:
             self._leave(caller, listener)
 
@@ -80,7 +81,8 @@ class Rendezvous:
         else:
             insort(self._order.setdefault(namespace, []), address)
             self.count += 1
-        listener = listeners[address] = _Listener(Attached(address, caller.key, datetime.now(UTC)))
+        waiting = older.waiting if older is not None else []
+        listener = listeners[address] = _Listener(Attached(address, caller.key, datetime.now(UTC)), waiting)
         return listener
 
     def _leave(self, caller: Caller, listener: _Listener) -> None:

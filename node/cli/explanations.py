@@ -81,7 +81,7 @@ EXPLANATIONS: dict[State, Explanation] = {
         "it is reached {how}: {reason}{direct}", "glow trace {name} shows what each hop takes", well=True
     ),
     NodeState.UNREACHABLE: Explanation(
-        "it cannot be reached: {reason}",
+        "it cannot be reached: {reason}{direct}",
         "switch the device on and run `glow node` there; if it runs, `glow why` there says what its links wait for",
     ),
     NodeState.LAPSED: Explanation(

@@ -10,10 +10,11 @@ from __future__ import annotations
 
 import sys
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, closing
+from contextlib import asynccontextmanager, closing, suppress
 from importlib import import_module
 from types import ModuleType
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 import trio
 
@@ -32,6 +33,7 @@ SCHEMES = {
 }
 SHAREABLE = frozenset({"tcp", "ws", "wss"})
 """Schemes that an invite, a record or a peer may name; the others come from this device's user alone."""
+LOOPBACK = ("127.", "localhost", "::1")
 
 
 class LinkError(GlowError):
@@ -46,6 +48,14 @@ class LinkClosed(LinkError):
 
 def scheme_of(url: str) -> str:
     return url.partition(":")[0]
+
+
+def is_for_others(url: str) -> bool:
+    """Whether an address may lead another device here: of a scheme that may be told, and not of this device alone."""
+    with suppress(ValueError):
+        host = urlsplit(url).hostname or ""
+        return scheme_of(url) in SHAREABLE and not host.startswith(LOOPBACK) and bool(host)
+    return False
 
 
 def transport(url: str) -> ModuleType:

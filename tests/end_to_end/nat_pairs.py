@@ -114,9 +114,11 @@ def far_hub(net: Internet) -> tuple[Place, Wire]:
 
 @contextmanager
 def world(
-    folder: Path, kinds: tuple[Nat, ...] = tuple(Nat), turn: bool = True, shared: bool = False
+    folder: Path, kinds: tuple[Nat, ...] = tuple(Nat), turn: bool = True, shared: bool = False, relays: bool = True
 ) -> Iterator[World]:
-    """Everything runs; no device has a link but to the hub. Caller and called of a kind may share a home."""
+    """Everything runs; no device has a link but to the hub, which forwards for them if it `relays`. Caller and called
+    of a kind may share a home.
+    """
     with internet() as net, ExitStack() as stack, environment(ENVIRONMENT):
         place, wire = far_hub(net)
         stack.callback(wire.stop)
@@ -134,7 +136,7 @@ def world(
                 made.homes[name] = made.homes[name_of("a", kind)] if shared and side == "b" else net.home(kind)
                 made.hosts[name] = made.homes[name].device(name)
                 devices[kind] = Device(folder / name, place.within)
-        pair(made, [*made.hosts], flags)
+        pair(made, flags, relays)
         for name, device in zip(sorted_names(made), made.devices, strict=True):
             device.within = made.hosts[name].within
             device.start("node", "--listen", "none")
@@ -146,18 +148,20 @@ def sorted_names(made: World) -> list[str]:
     return [name_of(side, kind) for side, devices in (("a", made.callers), ("b", made.called)) for kind in devices]
 
 
-def pair(made: World, names: list[str], flags: list[str]) -> None:
+def pair(made: World, flags: list[str], relays: bool) -> None:
     """All devices become one namespace, in one place; the hub its relay, which goes on."""
     devices = dict(zip(sorted_names(made), made.devices, strict=True))
     first_name, first = next(iter(devices.items()))
     first.start("node", "--name", first_name, "--listen", "tcp://127.0.0.1:0")
-    with environment({"GLOW_RELAY": "always"}):
+    with environment({"GLOW_RELAY": "always" if relays else ""}):
         made.hub.start("signaling", "--listen", f"0.0.0.0:{PORT}", "--host", HUB, *flags)
     made.hub.glow("join", first.json("invite", "--role", "relay", "--name", "hub", "--yes")["link"])
     for name, device in devices.items():
         if device is not first:
             link = first.json("invite", "--name", name, "--yes")["link"]
             device.start("join", link, "--name", name, "--listen", "none")
+    if not relays:
+        made.hub.glow("config", "set", "relay", "never")
     for device in [*devices.values(), made.hub]:
         for known in device.json("link", "ls"):
             device.glow("link", "rm", known["urls"][0])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,12 +28,14 @@ class Family:
 
 
 @asynccontextmanager
-async def joined(folder: Path, inviter: node.RunningNode, name: str) -> AsyncIterator[node.RunningNode]:
+async def joined(
+    folder: Path, inviter: node.RunningNode, name: str, listen: Sequence[str] | None = None
+) -> AsyncIterator[node.RunningNode]:
     """One more node of the inviter's namespace, which has met all the others."""
     async with inviter.node.invite(name, Role.MEMBER, 60.0, True) as events:
         event = await anext(aiter(events))
     assert isinstance(event, PairingEventCreated)
-    async with node.start(folder / name, listen=LISTEN, found=False) as glow:
+    async with node.start(folder / name, listen=LISTEN if listen is None else listen, found=False) as glow:
         await glow.join(event.value.link, name)
         await meet(glow, inviter)
         await meet(inviter, glow)

@@ -11,9 +11,11 @@ import node
 from firefly.errors import Denied, InvalidArgument
 from firefly.interfaces.core import Meeting, Node, NodeSummary
 from node import meetings
+from node.acquaintances import BACK_OFF, Acquaintance
 from node.cli.explanations import node_finding
-from node.meetings import BACK_OFF, TRIAL, Acquaintance, is_for_others
+from node.links import is_for_others
 from node.status import status_of
+from node.trials import TRIAL
 from tests.node.family import Family, family, until
 from tests.node.links.test_webrtc import needs_address
 

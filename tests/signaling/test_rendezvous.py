@@ -81,6 +81,25 @@ async def test_a_newer_listener_of_a_node_ends_the_older(meeting: Rendezvous, nu
     assert len(nursery.child_tasks) == 1
 
 
+async def test_a_newer_listener_takes_what_the_older_one_has_not(meeting: Rendezvous, nursery: trio.Nursery) -> None:
+    """Which has taken a first one, and no more."""
+    older = meeting.listen(node(1))
+
+    async def take_one() -> None:
+        await anext(older)
+
+    nursery.start_soon(take_one)
+    await trio.testing.wait_all_tasks_blocked()
+    for content in (b"taken", b"one", b"two"):
+        meeting.knock(node(2), node(1).address, content)
+    await trio.testing.wait_all_tasks_blocked()
+    newer = await listening(meeting, node(1), nursery)
+    assert [knock.content for knock in newer] == [b"one", b"two"]
+    with pytest.raises(StopAsyncIteration):
+        await anext(older)
+    assert meeting.count == 1
+
+
 async def test_who_takes_nothing_is_left_alone_at_the_bound(meeting: Rendezvous) -> None:
     stream = meeting.listen(node(1))
 
