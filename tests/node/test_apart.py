@@ -173,7 +173,7 @@ async def test_a_call_waits_for_as_long_as_it_says_and_no_longer(tmp_path: Path,
         begun = trio.current_time()
         with pytest.raises(Unreachable):
             await at(here.laptop, here.nas).echo(b"")
-        assert FIND_TIME + REACH_TIME <= trio.current_time() - begun < FIND_TIME + REACH_TIME + 1
+        assert 0 <= round(trio.current_time() - begun - (FIND_TIME + REACH_TIME), 6) < 1
 
 
 async def nothing(known: object) -> None:
@@ -188,7 +188,7 @@ async def test_a_node_that_takes_no_knocks_is_waited_for_less_long(tmp_path: Pat
         begun = trio.current_time()
         with pytest.raises(Unreachable) as caught:
             await at(here.laptop, here.nas).echo(b"")
-        assert KNOCK_TIME + REACH_TIME <= trio.current_time() - begun < KNOCK_TIME + REACH_TIME + 1
+        assert 0 <= round(trio.current_time() - begun - (KNOCK_TIME + REACH_TIME), 6) < 1
         assert "no answer by way of hub within 5 s" in caught.value.cause
 
 
@@ -199,7 +199,7 @@ async def test_without_any_hub_a_call_fails_after_a_second(tmp_path: Path, autoj
         begun = trio.current_time()
         with pytest.raises(Unreachable) as caught:
             await at(laptop, nas).echo(b"")
-        assert REACH_TIME <= trio.current_time() - begun < REACH_TIME + 0.5
+        assert 0 <= round(trio.current_time() - begun - REACH_TIME, 6) < 0.5
         assert caught.value.cause == "no path leads to it from here"
 
 
@@ -210,7 +210,7 @@ async def test_so_it_does_where_the_hub_has_no_signaling_process(tmp_path: Path,
         begun = trio.current_time()
         with pytest.raises(Unreachable):
             await at(here.laptop, here.nas).echo(b"")
-        assert REACH_TIME <= trio.current_time() - begun < REACH_TIME + 0.5
+        assert 0 <= round(trio.current_time() - begun - REACH_TIME, 6) < 0.5
         assert await at(here.laptop, here.hub).echo(b"well") == b"well"
 
 
