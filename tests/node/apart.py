@@ -7,9 +7,14 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import trio
+
 import node
+from firefly.errors import Interrupted, NoSuchResource, Unreachable
 from firefly.interfaces.core import Node, ProcessKind, Role, Specification
-from tests.node.family import LISTEN, joined, meet, until
+from firefly.interfaces.signaling import Signaling
+from signaling import RESOURCE
+from tests.node.family import LIMIT, LISTEN, joined, meet, until
 from tests.node.test_hubs import link_for
 
 SIGNALING = Specification("signaling", ProcessKind.BUILTIN, "signaling", access=Role.MEMBER)
@@ -84,6 +89,18 @@ def at(user: node.RunningNode, owner: node.RunningNode) -> Node:
     return user.at(owner.address, owner.address, Node)
 
 
-async def listening(*nodes: node.RunningNode) -> None:
-    """Waits until the nodes listen at a hub."""
-    await until(lambda: all(each._node.rendezvous.hubs for each in nodes))
+async def listening(hub: node.RunningNode, *nodes: node.RunningNode) -> None:
+    """Waits until these and no others listen at the hub."""
+    wanted = {each.key for each in nodes}
+    stub = nodes[0].at(hub.address, RESOURCE, Signaling)
+    with trio.fail_after(LIMIT):
+        while await _attached(stub) != wanted or not all(each._node.rendezvous.hubs for each in nodes):  # noqa: ASYNC110 (nobody tells)
+            await trio.sleep(0.01)
+
+
+async def _attached(stub: Signaling) -> set[bytes]:
+    """The keys of those who listen; nobody's while the hub does not signal yet, or is being made."""
+    try:
+        return {each.key for each in await stub.attached()}
+    except (NoSuchResource, Interrupted, Unreachable):
+        return set()

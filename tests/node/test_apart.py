@@ -42,7 +42,7 @@ async def test_the_first_call_goes_over_a_data_channel_made_by_knocks(tmp_path: 
     """They listen where no other device could dial them."""
     async with apart(tmp_path) as here:
         one, other = (here.lower, here.higher) if caller == "lower" else (here.higher, here.lower)
-        await listening(one, other)
+        await listening(here.hub, one, other)
         before = forwarded(here)
         assert not has_way(one, other)
         with trio.fail_after(FIND_TIME):
@@ -58,7 +58,7 @@ async def test_where_dialling_works_it_is_a_tcp_link(tmp_path: Path, monkeypatch
     async with apart(tmp_path, [OPEN]) as here:
         if not any(map(is_for_others, here.nas.listening)):
             pytest.skip("this machine has no address but loopback")
-        await listening(here.laptop, here.nas)
+        await listening(here.hub, here.laptop, here.nas)
         with trio.fail_after(LIMIT):
             assert await at(here.laptop, here.nas).echo(b"dialled") == b"dialled"
         assert (await summary(here.laptop, here.nas)).how == "direct tcp"
@@ -68,7 +68,7 @@ async def test_where_dialling_works_it_is_a_tcp_link(tmp_path: Path, monkeypatch
 async def test_a_link_that_is_lost_is_made_anew_while_the_session_lasts(tmp_path: Path) -> None:
     """A call that is made meanwhile waits for it."""
     async with apart(tmp_path) as here:
-        await listening(here.laptop, here.nas)
+        await listening(here.hub, here.laptop, here.nas)
         with trio.fail_after(LIMIT):
             assert await at(here.laptop, here.nas).echo(b"1") == b"1"
             session = here.laptop._node.peers.sessions.find(here.nas.address)
@@ -83,7 +83,7 @@ async def test_so_it_is_where_the_hub_stops_forwarding_though_direct_links_have_
 ) -> None:
     """With a path it would be half a minute until the next attempt; without one it is made at once."""
     async with apart(tmp_path) as here:
-        await listening(here.laptop, here.nas)
+        await listening(here.hub, here.laptop, here.nas)
         await relaying(here)
         with monkeypatch.context() as patch:
             patch.setattr(meetings, "is_installed", lambda: False)
@@ -105,7 +105,7 @@ async def test_who_lost_each_other_and_the_hub_meet_when_that_is_back(tmp_path: 
     """What was tried meanwhile has failed, and would be tried again half a minute later."""
     async with two(tmp_path) as (laptop, nas):
         async with hub_of(tmp_path, laptop, nas) as hub:
-            await listening(laptop, nas)
+            await listening(hub, laptop, nas)
             assert await at(laptop, nas).echo(b"before") == b"before"
         await until(lambda: not laptop._node.rendezvous.hubs and not nas._node.rendezvous.hubs)
         await part(nas, laptop)
@@ -123,7 +123,7 @@ async def test_who_lost_each_other_and_the_hub_meet_when_that_is_back(tmp_path: 
 @needs_address
 async def test_an_empty_knock_has_its_sender_met(tmp_path: Path) -> None:
     async with apart(tmp_path) as here:
-        await listening(here.laptop, here.nas)
+        await listening(here.hub, here.laptop, here.nas)
         await here.nas.at(here.hub.address, RESOURCE, Signaling).knock(here.laptop.address)
         await until(lambda: has_way(here.laptop, here.nas) and has_way(here.nas, here.laptop))
         assert links(here.laptop, here.nas, "webrtc")
@@ -134,15 +134,13 @@ async def test_they_meet_again_when_the_hub_has_started_anew(tmp_path: Path) -> 
     """Both listen there again by themselves."""
     async with two(tmp_path) as (laptop, nas):
         async with hub_of(tmp_path, laptop, nas) as hub:
-            await listening(laptop, nas)
+            await listening(hub, laptop, nas)
         await until(lambda: not has_way(laptop, hub) and not has_way(nas, hub))
         assert not laptop._node.rendezvous.hubs
         async with node.start(tmp_path / "hub") as hub:
             await until(lambda: has_way(laptop, hub) and has_way(nas, hub))
-            stub = laptop.at(hub.address, RESOURCE, Signaling)
+            await listening(hub, laptop, nas)
             with trio.fail_after(LIMIT):
-                while len(await stub.attached()) < 2:  # noqa: ASYNC110 (nobody tells)
-                    await trio.sleep(0.05)
                 assert await at(laptop, nas).echo(b"again") == b"again"
 
 
@@ -151,8 +149,8 @@ async def test_they_meet_again_when_the_hub_has_started_anew(tmp_path: Path) -> 
 
 async def test_who_is_not_at_the_hub_is_given_up_at_once_and_it_is_said_why(tmp_path: Path) -> None:
     async with apart(tmp_path) as here:
-        await listening(here.laptop)
         await here.nas.node.configure("links.direct", "off")
+        await listening(here.hub, here.laptop)
         begun = trio.current_time()
         with pytest.raises(Unreachable) as caught:
             await at(here.laptop, here.nas).echo(b"")
@@ -167,13 +165,13 @@ async def test_who_is_not_at_the_hub_is_given_up_at_once_and_it_is_said_why(tmp_
 async def test_a_call_waits_for_as_long_as_it_says_and_no_longer(tmp_path: Path, autojump_clock: MockClock) -> None:
     """The other end has been asked and has answered, but no link comes about."""
     async with quick(autojump_clock, tmp_path) as here:
-        await listening(here.laptop, here.nas)
+        await listening(here.hub, here.laptop, here.nas)
         for each in (here.laptop, here.nas):
             each._node.meetings._pierce = nothing
         begun = trio.current_time()
         with pytest.raises(Unreachable):
             await at(here.laptop, here.nas).echo(b"")
-        assert FIND_TIME + REACH_TIME <= trio.current_time() - begun < FIND_TIME + REACH_TIME + 1
+        assert 0 <= round(trio.current_time() - begun - FIND_TIME - REACH_TIME, 3) < 1
 
 
 async def nothing(known: object) -> None:
@@ -183,12 +181,12 @@ async def nothing(known: object) -> None:
 async def test_a_node_that_takes_no_knocks_is_waited_for_less_long(tmp_path: Path, autojump_clock: MockClock) -> None:
     """As one that sleeps, and that the hub has not missed yet."""
     async with quick(autojump_clock, tmp_path) as here:
-        await listening(here.laptop, here.nas)
+        await listening(here.hub, here.laptop, here.nas)
         here.nas._node.rendezvous._take = lambda knock: None
         begun = trio.current_time()
         with pytest.raises(Unreachable) as caught:
             await at(here.laptop, here.nas).echo(b"")
-        assert KNOCK_TIME + REACH_TIME <= trio.current_time() - begun < KNOCK_TIME + REACH_TIME + 1
+        assert 0 <= round(trio.current_time() - begun - KNOCK_TIME - REACH_TIME, 3) < 1
         assert "no answer by way of hub within 5 s" in caught.value.cause
 
 
@@ -199,7 +197,7 @@ async def test_without_any_hub_a_call_fails_after_a_second(tmp_path: Path, autoj
         begun = trio.current_time()
         with pytest.raises(Unreachable) as caught:
             await at(laptop, nas).echo(b"")
-        assert REACH_TIME <= trio.current_time() - begun < REACH_TIME + 0.5
+        assert 0 <= round(trio.current_time() - begun - REACH_TIME, 3) < 0.5
         assert caught.value.cause == "no path leads to it from here"
 
 
@@ -210,7 +208,7 @@ async def test_so_it_does_where_the_hub_has_no_signaling_process(tmp_path: Path,
         begun = trio.current_time()
         with pytest.raises(Unreachable):
             await at(here.laptop, here.nas).echo(b"")
-        assert REACH_TIME <= trio.current_time() - begun < REACH_TIME + 0.5
+        assert 0 <= round(trio.current_time() - begun - REACH_TIME, 3) < 0.5
         assert await at(here.laptop, here.hub).echo(b"well") == b"well"
 
 
@@ -223,13 +221,10 @@ async def quick(clock: MockClock, folder: Path, *, signals: bool = True) -> Asyn
 
 async def test_where_direct_links_are_off_nobody_listens(tmp_path: Path) -> None:
     async with apart(tmp_path) as here:
-        await listening(here.laptop, here.nas)
+        await listening(here.hub, here.laptop, here.nas)
         await here.nas.node.configure("links.direct", "off")
-        stub = here.laptop.at(here.hub.address, RESOURCE, Signaling)
-        with trio.fail_after(LIMIT):
-            while len(await stub.attached()) > 1:  # noqa: ASYNC110 (nobody tells)
-                await trio.sleep(0.01)
-        assert [each.key for each in await stub.attached()] == [here.laptop.key]
+        await listening(here.hub, here.laptop)
+        assert not here.nas._node.rendezvous.hubs
 
 
 # --- what is sought
@@ -269,7 +264,7 @@ async def test_over_a_path_that_exists_no_hub_hears_of_a_meeting(
     monkeypatch.setattr(rendezvous.Rendezvous, "_take", lambda self, knock: knocks.append(knock.content))
     async with apart(tmp_path) as here:
         await relaying(here)
-        await listening(here.laptop, here.nas)
+        await listening(here.hub, here.laptop, here.nas)
         assert await at(here.lower, here.higher).echo(b"relayed") == b"relayed"
         await until(lambda: here.lower._node.meetings.outcome(here.higher.address).startswith("tried"))
         assert (await at(here.laptop, here.nas).meet(Meeting([]))).reason == ""

@@ -23,7 +23,7 @@ from node.knocks import ASK, Message, seal
 from node.meetings import MAX_SOUGHT
 from node.rendezvous import PACE
 from signaling import RESOURCE
-from tests.node.apart import Apart, apart, at, has_way, listening
+from tests.node.apart import Apart, apart, at, has_way
 from tests.node.family import LIMIT, until
 from tests.node.links.test_webrtc import needs_address
 
@@ -85,7 +85,7 @@ async def hostile(folder: Path) -> AsyncIterator[tuple[Apart, HostileHub]]:
         here.hub._node.peers.host.add(RESOURCE, hub)
         for each in (here.laptop, here.nas):
             await until(lambda each=each: each.address in hub.streams)
-        await listening(here.laptop, here.nas)
+        await until(lambda: here.laptop._node.rendezvous.hubs and here.nas._node.rendezvous.hubs)
         yield here, hub
 
 
