@@ -93,8 +93,9 @@ async def listening(hub: node.RunningNode, *nodes: node.RunningNode) -> None:
     """Waits until these and no others listen at the hub."""
     wanted = {each.key for each in nodes}
     stub = nodes[0].at(hub.address, RESOURCE, Signaling)
+    await until(lambda: all(each._node.rendezvous.hubs for each in nodes))
     with trio.fail_after(LIMIT):
-        while await _attached(stub) != wanted or not all(each._node.rendezvous.hubs for each in nodes):  # noqa: ASYNC110
+        while await _attached(stub) != wanted:  # noqa: ASYNC110 (nobody tells)
             await trio.sleep(0.01)
 
 
