@@ -18,6 +18,8 @@ import trio
 from firefly.errors import GlowError
 
 SMALL_READ, LARGE_READ = 72 * 2**10, 256 * 2**10
+CALM = 32
+"""Reads after the start, or a rest, that are expected to bring little."""
 WORK_LIMIT = 2**20
 """Bytes handled before other tasks get a turn."""
 
@@ -25,8 +27,8 @@ WOULD_BLOCK = (BlockingIOError, InterruptedError)
 
 
 class _Buffer(threading.local):
-    """Where the sockets of a thread are read into, unless much is expected: a new buffer for each read would leave
-    holes in the heap, and takes a third longer (60 kB: 10.5 against 7.7 µs).
+    """Where the sockets of a thread are read into while little is expected: a new buffer of SMALL_READ for each message
+    leaves holes in the heap. A copy does not use it: chunks of 64 KiB would take 15 % longer.
     """
 
     def __init__(self) -> None:
@@ -77,6 +79,7 @@ class FramedSocket:
         self._reading = self._writing = False
         self._written: trio.Event | None = None
         self._failed: OSError | None = None
+        self._calm = CALM
         self.closed = False
         self.sent_bytes = 0
         self.received_bytes = 0
@@ -85,6 +88,10 @@ class FramedSocket:
     def blocked(self) -> bool:
         """True while the peer's side takes no more."""
         return self._rest is not None
+
+    def rest(self) -> None:
+        """Nothing has been read or written for a while."""
+        self._calm = CALM
 
     def kick(self, now: bool = False) -> None:
         """There is something to write: at once if `now` and the socket is idle, else when the writer has its turn.
@@ -184,10 +191,11 @@ class FramedSocket:
                 await self._room.wait()
                 continue
             try:
-                if plain is None or size == LARGE_READ:
-                    data = sock.recv(size)
-                else:
+                if plain is not None and self._calm:
+                    self._calm -= 1
                     data = bytes(buffer[: plain.recv_into(buffer)])
+                else:
+                    data = sock.recv(size)
             except WOULD_BLOCK:
                 since_turn = 0
                 await trio.lowlevel.wait_readable(sock)

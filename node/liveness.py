@@ -5,6 +5,7 @@
     sent an answer only      -> nothing owed: two idle ends would ask after each other's answers for ever
     silence while idle       -> PROBE every `idle` seconds
     no RTT for 15 s          -> PROBE, so that a busy link is measured too
+    a new link               -> five PROBEs, 400 ms apart: the first RTT holds what the other end had to start
 
 Sans-I/O. A `Liveness` is also the flow that carries its PROBE packets: they are made, and their time is taken, at the
 moment they leave, so that the measured RTT holds none of our own queues. Source: docs/concepts/wire.md, section 1,
@@ -24,6 +25,7 @@ SILENCE = 0.5  # seconds after something was sent
 PROBE_INTERVAL = 0.3
 PROBES = 3
 MEASURE_INTERVAL = 15.0
+EARLY, EARLY_INTERVAL = 5, 0.4  # answers to the PROBEs of a new link, and seconds between these
 MINIMUM_WINDOW = 60.0  # seconds over which the minimum RTT is taken
 UNMEASURED = 0.1  # seconds, assumed until the first answer
 OUTSTANDING = 8  # questions and answers kept
@@ -190,7 +192,8 @@ class Liveness:
             return math.inf
         if self._unanswered:
             return self._probed + self._interval()
-        due = min(max(self._heard, self._probed) + self.idle, max(self._measured, self._probed) + MEASURE_INTERVAL)
+        measure = EARLY_INTERVAL if self.counters.measured < EARLY else MEASURE_INTERVAL
+        due = min(max(self._heard, self._probed) + self.idle, max(self._measured, self._probed) + measure)
         return due if self._owed is None else min(due, self._owed + SILENCE)
 
     def on_timer(self, now: float) -> None:

@@ -214,6 +214,7 @@ class Link:
             self._opener.rest()
             self.queue.shrink()
             self.liveness.shrink()
+            self._pump.rest()
 
     async def run(self) -> str:
         """Carries packets until the link ends; returns why."""

@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 from firefly.errors import BadPacket
 from firefly.packet import CONTROL, HEADER_SIZE, PROBE, PROBE_PAYLOAD, ProbeStep, parse_header
 from node.liveness import (
+    EARLY,
+    EARLY_INTERVAL,
     IDLE,
     IDLE_SAVING,
     MEASURE_INTERVAL,
@@ -64,6 +66,7 @@ def measured(rtt: float = 0.01) -> Wire:
     wire = Wire()
     ((_, number),) = wire.leave(0.0)
     wire.hear(ProbeStep.ANSWER, number, rtt)
+    wire.liveness.counters.measured = EARLY  # it is no new link any more
     return wire
 
 
@@ -76,6 +79,17 @@ def test_a_new_link_is_measured_at_once() -> None:
     wire.hear(ProbeStep.ANSWER, 1, 0.025)
     assert wire.liveness.rtt == 0.025
     assert wire.liveness.cost == quantized_cost(0.025)
+
+
+def test_a_new_link_is_soon_measured_again_as_its_first_answer_may_be_late() -> None:
+    wire, now, rtts = Wire(idle=IDLE_SAVING), 0.0, [1.5, 0.02, 0.02, 0.02, 0.02]
+    for rtt in rtts:
+        wire.liveness.on_timer(now)
+        ((_, number),) = wire.leave(now)
+        wire.hear(ProbeStep.ANSWER, number, now + rtt)
+        now = max(now + rtt, wire.liveness.next_deadline())
+    assert now - IDLE_SAVING < 1.5 + EARLY * EARLY_INTERVAL
+    assert wire.liveness.cost == quantized_cost(0.02)
 
 
 def test_the_time_in_our_own_queue_is_not_measured() -> None:
@@ -102,7 +116,9 @@ def test_an_idle_link_is_probed_every_second_or_every_fifteen() -> None:
                 wire.hear(ProbeStep.ANSWER, number, now)
             now = wire.liveness.next_deadline()
             wire.liveness.on_timer(now)
-        assert [after - before for before, after in pairwise(asked)] == pytest.approx([idle] * (len(asked) - 1))
+        early, later = asked[:EARLY], asked[EARLY - 1 :]
+        assert [after - before for before, after in pairwise(early)] == pytest.approx([EARLY_INTERVAL] * (EARLY - 1))
+        assert [after - before for before, after in pairwise(later)] == pytest.approx([idle] * (len(later) - 1))
 
 
 @pytest.mark.parametrize("idle", [IDLE, IDLE_SAVING])
@@ -115,7 +131,7 @@ def test_two_idle_ends_do_not_ask_after_each_others_answers(idle: float) -> None
                 far.hear(step, number, now + 0.01)
         now += 0.02
     asked = [end.liveness.counters.asked for end in ends]
-    assert sum(asked) <= 2 * (1 + 60.0 / idle)
+    assert sum(asked) <= 2 * (EARLY + 60.0 / idle)
     assert not any(end.liveness.down for end in ends)
 
 
