@@ -54,6 +54,11 @@ class Opening(Keyed):
         self._before: Crypt | None = None
         self._next: Crypt | None = None
 
+    def rest(self) -> None:
+        """The same, and the next key is derived again when it is needed."""
+        super().rest()
+        self._next = None
+
     def other(self, epoch: int) -> Crypt | None:
         """How to open a record that is not of `self.epoch`; None if it can be none of ours."""
         if epoch == self.epoch - 1 & EPOCH_MASK:

@@ -69,6 +69,11 @@ class Admission:
         self._hubs = frozenset(addresses)
         self._changed()
 
+    @property
+    def lists(self) -> bool:
+        """Whether this node serves those alone that its owner has listed."""
+        return self._policy == GRANTED
+
     def uses(self, address: bytes | None = None) -> bool:
         """Whether this node uses a hub of others; without an address, any."""
         return bool(self._hubs) if address is None else address in self._hubs

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 import msgspec
 import trio
 
-from firefly.errors import BadMessage, GlowError, InvalidArgument, Unreachable
+from firefly.errors import BadMessage, Busy, GlowError, InvalidArgument, Unreachable
 from node.certificates import ADMIN, RELAY
 from node.identity import check_label, keep, suggest_label
 from node.link_book import widened
@@ -42,6 +43,7 @@ ANSWER_TIME = 630.0
 CALL_TIME = 60.0
 """Seconds that an inviter which cannot be dialled has to dial this node."""
 MAX_INVITES = 64
+TRY_AGAIN = "is its node still running? Then `glow join LINK` once more: the invite is not used up"
 IN_ANOTHER = (
     "the device belongs to another namespace: it can only be a relay of this one, by an invite of "
     "`glow invite --role relay`"
@@ -92,8 +94,12 @@ class Doorkeeper:
                 self._node.store.remove_invite(invite.id)
 
     def _waits(self, link: Link) -> bool:
-        """Whether a person may be about to pair over a link: it was dialled for that, or this node belongs nowhere."""
-        return self._node.namespace is None or (link.url in self._at and bool(self._invites))
+        """Whether a person may be about to pair over a link: it was dialled for that, or this node belongs nowhere.
+
+        A hub that serves only nodes which its owner lists keeps no others waiting: they are told so, and dial again.
+        """
+        alone = self._node.namespace is None and not self._node.admission.lists
+        return alone or (link.url in self._at and bool(self._invites))
 
     # --- inviting
 
@@ -242,6 +248,8 @@ class Doorkeeper:
         if label:
             check_label(label)
         link = await self._dial(addresses, inviter)
+        if link in self._answers:
+            raise Busy("this device is joining that one already", hint="wait for the other `glow join`, or stop it")
         try:
             joined = await self._pair_over(link, secret, label)
             await self._settle(joined, addresses, inviter)
@@ -291,16 +299,13 @@ class Doorkeeper:
             node.mesh.flooding.send_pair(link, ASK, make_ask(secret, link.hash, label, node.namespace is not None))
             node.router.flush()
             with trio.move_on_after(ANSWER_TIME):
-                async with trio.open_nursery() as nursery:
-                    nursery.start_soon(_until_down, link, send)
-                    step, body = await receive.receive()
-                    nursery.cancel_scope.cancel()
-                joined = take_answer(step, body, node.key, secret, link.hash, time.time())
+                answer = await _answer(link, send, receive)
+                if answer is None:
+                    raise Unreachable("the inviting device ended the pairing", cause=link.reason, hint=TRY_AGAIN)
+                joined = take_answer(*answer, node.key, secret, link.hash, time.time())
                 if node.namespace is not None and joined.certificate.role != RELAY:
                     raise PairingFailed("the other device made more than a relay of a node that is in a namespace")
                 return joined
-        except trio.EndOfChannel:
-            raise Unreachable("the inviting device ended the pairing", cause=link.reason) from None
         finally:
             self._answers.pop(link, None)
         raise InviteRefusedError("nobody answered at the inviting device within ten minutes")
@@ -324,6 +329,19 @@ class Doorkeeper:
                 store.set("served", (store.get("served") or b"") + namespace)
 
         await node.store.run(write)
+
+
+async def _answer(
+    link: Link, send: trio.MemorySendChannel[tuple[int, bytes]], receive: trio.MemoryReceiveChannel[tuple[int, bytes]]
+) -> tuple[int, bytes] | None:
+    """What the inviter says in the end; None if the link ends before."""
+    answer = None
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(_until_down, link, send)
+        with suppress(trio.EndOfChannel):
+            answer = await receive.receive()
+        nursery.cancel_scope.cancel()
+    return answer
 
 
 async def _until_down(link: Link, send: trio.MemorySendChannel[tuple[int, bytes]]) -> None:

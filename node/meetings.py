@@ -193,7 +193,7 @@ class Meetings:
 
     async def _try(self, known: Acquaintance, urls: Sequence[str] | None) -> None:
         """Looks for a direct link, at `urls` if the other node has told them just now."""
-        known.tried = []
+        known.tried, known.behind = [], ("", "")
         try:
             if urls is None:
                 urls = (await self._meet(known, Meeting(self._urls()))).urls

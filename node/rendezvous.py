@@ -9,6 +9,7 @@ not there ── a hub can be reached ──> listening ── the stream ended 
 from __future__ import annotations
 
 import logging
+import math
 import random
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -124,19 +125,19 @@ class Rendezvous:
         pause = FIRST_PAUSE
         with scope:
             while True:
-                begun = trio.current_time()
-                longest = await self._listen(hub)
-                if trio.current_time() - begun > STABLE:
+                listened, longest = await self._listen(hub, scope)
+                if listened > STABLE:
                     pause = FIRST_PAUSE
                 await trio.sleep(pause * random.uniform(0.5, 1.0))
                 pause = min(4 * pause, longest)
 
-    async def _listen(self, hub: bytes) -> float:
-        """Takes what is left here until that ends; returns how many seconds the next pauses may have."""
-        longest = LONGEST_PAUSE
+    async def _listen(self, hub: bytes, scope: trio.CancelScope) -> tuple[float, float]:
+        """Takes what is left here until that ends; returns how long it did, and the longest pause now, in seconds."""
+        since, longest = math.inf, LONGEST_PAUSE
         try:
             await self._node.peers.reach(hub)  # so that what is asked by way of the hub comes after the call to listen
             self._listening.add(hub)
+            since = trio.current_time()
             self._node.meetings.hub_heard()
             async with self._at(hub).listen() as knocks:
                 async for knock in knocks:
@@ -148,9 +149,10 @@ class Rendezvous:
         except GlowError as error:
             log.debug("the rendezvous at %s has ended: %s", self._node.name_of(hub), error)
         finally:
-            self._listening.discard(hub)
+            if self._tasks.get(hub) in (scope, None):  # else another task listens there by now
+                self._listening.discard(hub)
             self.wake()
-        return longest
+        return max(trio.current_time() - since, 0.0), longest
 
     def _at(self, hub: bytes) -> signaling.Rendezvous:
         return signaling.Rendezvous(self._node.peers, hub, RESOURCE)
@@ -183,7 +185,7 @@ class Rendezvous:
         """
         asked = _Asked(address, bool(mine.description), set(self.hubs))
         if not asked.left:
-            raise LinkError("no rendezvous", cause="this device listens at no hub")
+            raise LinkError("a rendezvous", cause="this device listens at no hub")
         number = self._next_number()
         content = seal(self._node.key, self._node.meetings.key_of(address), Message(ASK, number, mine))
         self._open[number] = asked
@@ -198,7 +200,7 @@ class Rendezvous:
             del self._open[number]
         if asked.answer is None:
             silent = [f"no answer by way of {self._node.name_of(hub)} within {patience:.0f} s" for hub in asked.left]
-            raise LinkError("no rendezvous", cause="; ".join(asked.failures + silent))
+            raise LinkError("a rendezvous", cause="; ".join(asked.failures + silent))
         return asked.answer
 
     def _next_number(self) -> int:
@@ -256,14 +258,15 @@ class Rendezvous:
     async def _serve(self, sender: bytes, ask: Message) -> None:
         """The sender may ask on while a hub is slow to take the answer."""
         try:
-            content = await self._answer_to(sender, ask)
-            self._answering.discard(sender)
+            try:
+                content = await self._answer_to(sender, ask)
+            finally:
+                self._answering.discard(sender)
             with trio.move_on_after(REPLY_TIME):
                 async with trio.open_nursery() as nursery:
                     for hub in self.hubs:
                         nursery.start_soon(self._reply, hub, address_of(sender), content)
         finally:
-            self._answering.discard(sender)
             self._served -= 1
 
     async def _answer_to(self, sender: bytes, ask: Message) -> bytes:

@@ -79,11 +79,13 @@ async def round_trip_of(node: Node, payload: bytes = b"") -> tuple[float | None,
 
 
 def _summary(out: Output, name: str, address: str, count: int, times: list[float]) -> None:
+    from statistics import median
+
     ordered = sorted(times)
     data: dict[str, Any] = {"name": name, "address": address, "asked": count, "answered": len(times), "times": times}
     line = f"{len(times)} of {count} answered"
     if ordered:
-        data |= {"minimum": ordered[0], "median": ordered[len(ordered) // 2], "maximum": ordered[-1]}
+        data |= {"minimum": ordered[0], "median": median(ordered), "maximum": ordered[-1]}
         parts = (f"{what} {duration_text(data[what])}" for what in ("minimum", "median", "maximum"))
         line += f"; {', '.join(parts)}"
     if not out.lines:

@@ -24,6 +24,7 @@ from node.cli.output import Output, plain
 from node.configuration.kinds import NOWHERE
 
 Begin = Callable[[Glow], Awaitable[None]]
+JOIN = "next: `glow join LINK` makes it one of your devices, which it is not yet"
 LOGGERS = ("firefly", "glow", "node")
 
 
@@ -138,11 +139,14 @@ def listening(arguments: Namespace) -> list[str] | None:
     return urls
 
 
-def announce(status: NodeStatus, arguments: Namespace, next_step: str) -> None:
-    """Says once that the node is ready: to the person, as JSON, or to the command that started it."""
+def announce(status: NodeStatus, arguments: Namespace, next_step: str, alone: str = JOIN) -> None:
+    """Says once that the node is ready: to the person, as JSON, or to the command that started it.
+
+    What comes next is said too: `alone` if the node is in no namespace yet.
+    """
     data = ready_data(status)
     if not any(status.namespace):
-        next_step = "next: `glow join LINK` makes it one of your devices, which it is not yet"
+        next_step = alone
     if arguments.ready_descriptor is not None:
         with os.fdopen(arguments.ready_descriptor, "w") as ready:
             ready.write(json.dumps(data) + "\n")

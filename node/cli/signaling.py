@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from argparse import ArgumentParser, Namespace
+from collections.abc import Sequence
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from firefly.client import Glow
 from firefly.interfaces.core import ProcessKind, ProcessState, ProcessStatus, Role, Specification
@@ -20,10 +23,12 @@ LISTEN = "0.0.0.0:8080"
 STUN_PORT = "3478"
 MAX_PORT = 65535
 OFF = "off"
+HOST = re.compile(r"[\w.:-]+", re.ASCII)
+TURN = re.compile(r"turns?:[\w.:\[\]-]+(\?transport=(udp|tcp))?", re.ASCII)
 NEXT = (
-    "next, on a device of yours:  glow invite --role relay --name hub --at tcp://THIS-HOST:PORT\n"
+    "next, on a device of yours:  glow invite --role relay --name hub --at {url}\n"
     "then here:                   glow join LINK\n"
-    "and on each other device:    glow link add tcp://THIS-HOST:PORT"
+    "and on each other device:    glow link add {url}"
 )
 
 
@@ -56,6 +61,7 @@ def run(arguments: Namespace) -> int:
     specification = specification_of(arguments)
     out = Output(arguments)
     if node_runs(arguments):
+        check_for_running(arguments)
 
         async def work(glow: Glow) -> int:
             status = await made(glow, specification, policy_of(arguments))
@@ -70,9 +76,29 @@ def run(arguments: Namespace) -> int:
 
     async def begin(glow: Glow) -> None:
         await made(glow, specification, policy_of(arguments))
-        announce(await glow.node.node_status(), arguments, NEXT)
+        status = await glow.node.node_status()
+        following = next_step(status.listening, arguments.host)
+        announce(status, arguments, following, following)
 
     return run_node(arguments, begin, found=False)
+
+
+def check_for_running(arguments: Namespace) -> None:
+    """What a node that runs already cannot be told any more. Raises UsageError."""
+    for name in ("listen", "certificate", "key"):
+        if getattr(arguments, name):
+            raise UsageError(
+                f"--{name} is for a node that does not run yet",
+                cause="one runs here, which gets the signaling process",
+                hint="stop it first, or leave the flag out",
+            )
+
+
+def next_step(listening: Sequence[str], host: str | None) -> str:
+    """What makes the hub one of somebody's, with the address under which it is reached."""
+    parts = urlsplit(next(iter(listening), url_of(LISTEN, False)))
+    place = f"{host or 'THIS-HOST'}:{parts.port}"
+    return NEXT.format(url=f"{parts.scheme}://{place}{parts.fragment and '#'}{parts.fragment}")
 
 
 def known(arguments: Namespace) -> bool:
@@ -101,8 +127,13 @@ def specification_of(arguments: Namespace) -> Specification:
         settings["host"] = arguments.host
     if arguments.slots:
         settings["slots"] = arguments.slots
-    if arguments.turn and not arguments.turn_secret_file:
+    if bool(arguments.turn) != bool(arguments.turn_secret_file):
         raise UsageError("--turn goes with --turn-secret-file", hint="the file holds coturn's static-auth-secret")
+    for url in arguments.turn:
+        if not TURN.fullmatch(url):
+            raise UsageError(f"--turn {url} is no URL of a TURN server", hint="--turn turn:HOST:3478")
+    if arguments.host is not None and not HOST.fullmatch(arguments.host):
+        raise UsageError(f"--host {arguments.host!r} is neither a name nor an address", hint="--host hub.example")
     if arguments.turn:
         settings["turn"] = " ".join(arguments.turn)
         settings["turn-secret-file"] = str(Path(arguments.turn_secret_file).absolute())

@@ -12,6 +12,7 @@ import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, closing, suppress
 from importlib import import_module
+from ipaddress import ip_address
 from types import ModuleType
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -33,7 +34,6 @@ SCHEMES = {
 }
 SHAREABLE = frozenset({"tcp", "ws", "wss"})
 """Schemes that an invite, a record or a peer may name; the others come from this device's user alone."""
-LOOPBACK = ("127.", "localhost", "::1")
 
 
 class LinkError(GlowError):
@@ -54,8 +54,17 @@ def is_for_others(url: str) -> bool:
     """Whether an address may lead another device here: of a scheme that may be told, and not of this device alone."""
     with suppress(ValueError):
         host = urlsplit(url).hostname or ""
-        return scheme_of(url) in SHAREABLE and not host.startswith(LOOPBACK) and bool(host)
+        return scheme_of(url) in SHAREABLE and bool(host) and not _is_this_device(host)
     return False
+
+
+def _is_this_device(host: str) -> bool:
+    """Whether a name or an address means the device itself wherever it is used."""
+    try:
+        address = ip_address(host.partition("%")[0])
+    except ValueError:
+        return host == "localhost" or host.endswith(".localhost")
+    return address.is_loopback or address.is_unspecified
 
 
 def transport(url: str) -> ModuleType:

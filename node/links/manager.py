@@ -67,7 +67,8 @@ class LinkManager:
         self._half_open: OrderedDict[object, tuple[str, trio.CancelScope]] = OrderedDict()
         self.limits = Limits(router.counters)
         self.standing = StandingLinks(self.connect, router.links, nursery)
-        self._unproven, self._to_prove = trio.open_memory_channel[Link](math.inf)  # bounded as the links are
+        self._unproven: dict[Link, None] = {}
+        self._arrived = trio.Event()
         nursery.start_soon(self._limit_uncertified)
         self.pairing: set[Link] = set()
         self.linked = trio.Event()
@@ -257,13 +258,15 @@ class LinkManager:
         link.up.set()
         self.linked.set()
         self.linked = trio.Event()
-        self._unproven.send_nowait(link)
+        self._unproven[link] = None
+        self._arrived.set()
         try:
             return await link.run()
         finally:
             link.close("this node is stopping")
             self.initiated.discard(link)
             self.pairing.discard(link)
+            self._unproven.pop(link, None)
             self._neighbourhood.link_down(link)  # first: what waits for the link must find another way
             self._router.link_gone(link)
             link.down.set()
@@ -277,12 +280,21 @@ class LinkManager:
 
     async def _limit_uncertified(self) -> None:
         """Ends the links whose neighbours do not show in time that they may have one: those that wait at the door."""
-        async for link in self._to_prove:
-            await trio.sleep_until(link.since + UNCERTIFIED_TIME)
-            if link in self.pairing:
-                self._nursery.start_soon(self._limit_pairing, link)
-            else:
-                self._end_uncertified(link)
+        while True:
+            await self._arrived.wait()
+            self._arrived = trio.Event()
+            while self._unproven:
+                await trio.sleep_until(next(iter(self._unproven)).since + UNCERTIFIED_TIME)
+                for link in [link for link in self._unproven if link.since + UNCERTIFIED_TIME <= trio.current_time()]:
+                    del self._unproven[link]
+                    self._judge(link)
+
+    def _judge(self, link: Link) -> None:
+        """A link has had the time that a neighbour needs to show its certificates."""
+        if link in self.pairing:
+            self._nursery.start_soon(self._limit_pairing, link)
+        else:
+            self._end_uncertified(link)
 
     async def _limit_pairing(self, link: Link) -> None:
         with trio.move_on_after(PAIRING_TIME):

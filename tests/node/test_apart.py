@@ -155,7 +155,7 @@ async def test_who_is_not_at_the_hub_is_given_up_at_once_and_it_is_said_why(tmp_
         with pytest.raises(Unreachable) as caught:
             await at(here.laptop, here.nas).echo(b"")
         assert trio.current_time() - begun < FIND_TIME / 2
-        said = "tried no rendezvous: the other device does not listen at hub; again in "
+        said = "tried a rendezvous: the other device does not listen at hub; again in "
         assert said in caught.value.cause
         finding = node_finding(await summary(here.laptop, here.nas))
         assert finding.state == "unreachable"

@@ -55,7 +55,19 @@ def test_the_process_is_made_from_the_flags(tmp_path: Path) -> None:
     assert signaling.specification_of(parsed()).configuration == {"stun": "0.0.0.0:3478"}
 
 
-@pytest.mark.parametrize("words", [["--stun", "x"], ["--stun", "65535"], ["--stun", "-1"], ["--turn", "turn:a"]])
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["--stun", "x"],
+        ["--stun", "65535"],
+        ["--turn", "turn:a"],
+        ["--turn-secret-file", "s"],
+        ["--turn", "nonsense", "--turn-secret-file", "s"],
+        ["--host", "bad host!"],
+        ["--host", ""],
+        ["--stun", "-1"],
+    ],
+)
 def test_wrong_flags_are_refused_with_what_helps(words: list[str]) -> None:
     with pytest.raises(UsageError) as caught:
         signaling.specification_of(parsed(*words) if words[-1] != "-1" else Namespace(stun="-1"))
@@ -82,3 +94,16 @@ async def test_run_again_it_makes_the_process_anew_with_other_flags(tmp_path: Pa
         await signaling.made(hub, signaling.specification_of(parsed()), signaling.policy_of(parsed()))
         settings = {each.key: each.value for each in (await hub.node.configuration()).settings}
         assert settings["hub.admits"] == '"granted"'
+
+
+def test_what_comes_next_names_the_place() -> None:
+    said = signaling.next_step(["tcp://192.0.2.1:8080"], "hub.example")
+    assert "--at tcp://hub.example:8080\n" in said
+    assert said.endswith("glow link add tcp://hub.example:8080")
+    assert "wss://THIS-HOST:443#sha256=00" in signaling.next_step(["wss://192.0.2.1:443#sha256=00"], None)
+
+
+def test_a_node_that_runs_cannot_be_told_where_to_listen() -> None:
+    signaling.check_for_running(parsed("--host", "hub.example"))
+    with pytest.raises(UsageError, match="--listen"):
+        signaling.check_for_running(parsed("--listen", "127.0.0.1:1"))
