@@ -11,8 +11,8 @@ from typing import Any
 
 import trio
 
-SHARE = 0.005
-"""Of the time, that full collections take at most; one of 0.4 s is followed by none for 80 s."""
+SHARE = 0.002
+"""Of the time, that full collections take at most; one of 0.4 s is followed by none for 200 s."""
 CHECK = 1.0
 """Seconds between two looks whether the next may come."""
 NEVER = 10**9
