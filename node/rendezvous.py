@@ -33,7 +33,7 @@ log = logging.getLogger("node")
 FIRST_PAUSE, LONGEST_PAUSE = 1.0, 60.0
 """Seconds before a hub is asked again after the first time, and at most, each time four times as long; less up to a
 half by chance, as a hub that restarts is missed by all at once."""
-SELDOM = 1800.0
+SELDOM = 300.0
 """Seconds between two questions, at most, to a relay that runs no signaling process."""
 STABLE = 10.0
 """Seconds after which a stream that ends counts as the first one that does."""
