@@ -239,24 +239,33 @@ def refusal(refused: node.RunningNode) -> str:
     return standing.reason if "ask for" in standing.reason else ""
 
 
-async def test_a_hub_that_grants_serves_those_of_others_whom_its_owner_has_listed(
+@asynccontextmanager
+async def granting(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The others are told what to ask for, and are served as soon as they are listed."""
+) -> AsyncIterator[tuple[Neighbours, node.RunningNode, node.RunningNode]]:
+    """A hub that serves whom its owner lists, and two others that use it."""
     async with neighbours(tmp_path) as here:
         monkeypatch.setattr("node.links.manager.UNCERTIFIED_TIME", 0.1)
         await here.hub.node.configure("hub.admits", "granted")
         async with stranger(tmp_path, here.hub, "cem") as cem, stranger(tmp_path, here.hub, "dan") as dan:
-            await grant(here.hub, cem)
-            await until(lambda: here.phone._node.mesh.hub_for(cem.address) == here.hub.address)
-            for user, owner in ((cem, here.phone), (here.phone, cem), (cem, here.hub)):
-                assert await at(user, owner).echo(b"by a grant") == b"by a grant"
-            await until(lambda: refusal(dan))
-            assert f"ask for {format_address(dan.address)} in hub.granted" in refusal(dan)
-            assert not _serves(here.hub, dan)
-            await grant(here.hub, cem, dan)
-            await until(lambda: _serves(here.hub, dan))
-            assert await at(dan, cem).echo(b"by a grant, too") == b"by a grant, too"
+            yield here, cem, dan
+
+
+async def test_a_hub_that_grants_serves_those_of_others_whom_its_owner_has_listed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The others are told what to ask for, and are served as soon as they are listed."""
+    async with granting(tmp_path, monkeypatch) as (here, cem, dan):
+        await grant(here.hub, cem)
+        await until(lambda: here.phone._node.mesh.hub_for(cem.address) == here.hub.address)
+        for user, owner in ((cem, here.phone), (here.phone, cem), (cem, here.hub)):
+            assert await at(user, owner).echo(b"by a grant") == b"by a grant"
+        await until(lambda: refusal(dan))
+        assert f"ask for {format_address(dan.address)} in hub.granted" in refusal(dan)
+        assert not _serves(here.hub, dan)
+        await grant(here.hub, cem, dan)
+        await until(lambda: _serves(here.hub, dan))
+        assert await at(dan, cem).echo(b"by a grant, too") == b"by a grant, too"
 
 
 def _serves(hub: node.RunningNode, other: node.RunningNode) -> bool:
@@ -267,20 +276,29 @@ async def test_who_is_taken_off_the_list_loses_its_link_and_is_told_why(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """At once. Who is still listed notices nothing."""
-    async with neighbours(tmp_path) as here:
-        monkeypatch.setattr("node.links.manager.UNCERTIFIED_TIME", 0.1)
-        await here.hub.node.configure("hub.admits", "granted")
-        async with stranger(tmp_path, here.hub, "cem") as cem, stranger(tmp_path, here.hub, "dan") as dan:
-            await grant(here.hub, cem, dan)
-            for other in (cem, dan):
-                await until(lambda other=other: _serves(here.hub, other))
-                assert await at(other, here.bea).echo(b"1") == b"1"
-            [kept] = [link for link in dan._node.router.links if link.admitted]
-            await grant(here.hub, dan)
+    async with granting(tmp_path, monkeypatch) as (here, cem, dan):
+        await grant(here.hub, cem, dan)
+        for other in (cem, dan):
+            await until(lambda other=other: _serves(here.hub, other))
+            assert await at(other, here.bea).echo(b"1") == b"1"
+        [kept] = [link for link in dan._node.router.links if link.admitted]
+        await grant(here.hub, dan)
+        await until(lambda: refusal(cem))
+        assert not _serves(here.hub, cem)
+        assert await at(dan, here.bea).echo(b"2") == b"2"
+        assert not kept.reason
+
+
+async def test_a_hub_that_grants_keeps_nobody_waiting_at_its_door_though_it_belongs_nowhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("node.links.manager.UNCERTIFIED_TIME", 0.1)
+    async with node.start(tmp_path / "hub", listen=LISTEN, found=False) as hub:
+        await hub.node.configure("hub.admits", "granted")
+        async with stranger(tmp_path, hub, "cem") as cem:
             await until(lambda: refusal(cem))
-            assert not _serves(here.hub, cem)
-            assert await at(dan, here.bea).echo(b"2") == b"2"
-            assert not kept.reason
+            await grant(hub, cem)
+            await until(lambda: _serves(hub, cem))
 
 
 async def test_a_call_of_a_node_that_a_hub_refuses_says_what_its_owner_can_ask_for(
